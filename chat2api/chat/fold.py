@@ -1,0 +1,100 @@
+"""Folds a stream of events into one completion. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from chat2api.chat.events import (
+    Citation,
+    Event,
+    Failure,
+    Finish,
+    FinishReason,
+    ImageRef,
+    ReasoningDelta,
+    TextDelta,
+    Thread,
+    ToolCallDelta,
+    Usage,
+)
+from chat2api.errors import ErrorInfo
+
+Piece = str | ImageRef
+"""A stretch of answer text, or a picture where it stood between texts."""
+
+
+@dataclass(slots=True)
+class FoldedCall:
+    call_id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+@dataclass(slots=True)
+class Completion:
+    """A whole answer. `pieces` keeps the order of texts and pictures."""
+
+    pieces: list[Piece] = field(default_factory=list)
+    reasoning: str = ""
+    tool_calls: list[FoldedCall] = field(default_factory=list)
+    citations: list[Citation] = field(default_factory=list)
+    thread: Thread | None = None
+    usage: Usage | None = None
+    finish_reason: FinishReason | None = None
+    failure: ErrorInfo | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(piece for piece in self.pieces if isinstance(piece, str))
+
+
+def fold(events: Iterable[Event]) -> Completion:
+    """Read `events` to the end. Texts are joined once, so long answers cost linear time."""
+    folded = Completion()
+    pieces: list[Piece] = []
+    run: list[str] = []
+    reasoning: list[str] = []
+
+    for event in events:
+        match event:
+            case TextDelta(text):
+                run.append(text)
+            case ReasoningDelta(text):
+                reasoning.append(text)
+            case ImageRef():
+                if run:
+                    pieces.append("".join(run))
+                    run = []
+                pieces.append(event)
+            case ToolCallDelta():
+                _add_call(folded.tool_calls, event)
+            case Citation():
+                folded.citations.append(event)
+            case Thread():
+                folded.thread = event
+            case Usage():
+                folded.usage = event
+            case Finish(reason):
+                folded.finish_reason = reason
+            case Failure(error):
+                folded.failure = error
+            case _:
+                assert_never(event)
+    if run:
+        pieces.append("".join(run))
+    folded.pieces = pieces
+    folded.reasoning = "".join(reasoning)
+    return folded
+
+
+def _add_call(calls: list[FoldedCall], delta: ToolCallDelta) -> None:
+    while len(calls) <= delta.index:
+        calls.append(FoldedCall())
+    call = calls[delta.index]
+    if delta.call_id is not None:
+        call.call_id = delta.call_id
+    if delta.name is not None:
+        call.name = delta.name
+    call.arguments += delta.arguments

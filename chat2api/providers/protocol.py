@@ -1,0 +1,57 @@
+"""What every provider offers. A provider is handed a credential and never sees the pool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from chat2api.chat.conversation import Conversation
+from chat2api.chat.events import Event
+from chat2api.compute.protocol import Compute
+from chat2api.lifetime.call import Call
+from chat2api.pool.values import Credential
+from chat2api.secret import Secret
+from chat2api.transport.protocol import Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Io:
+    """The outside world for one turn. `proxy` is the account's, else the global one."""
+
+    transport: Transport
+    compute: Compute
+    call: Call
+    proxy: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    native_tools: bool = False
+    native_limits: bool = False
+    anonymous: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model as the upstream lists it. `created` in epoch seconds, 0 when unknown."""
+
+    name: str
+    owned_by: str = "openai"
+    created: int = 0
+
+
+class Provider(Protocol):
+    name: str
+    capabilities: Capabilities
+
+    def models(self, credential: Credential, io: Io) -> list[Model]:
+        """What this credential may use. Raises UpstreamError."""
+
+    def stream(
+        self, conversation: Conversation, credential: Credential, io: Io
+    ) -> Iterator[Event]:
+        """One turn. Yields events that end with one `Finish`, or raises Chat2ApiError.
+
+        Closing the iterator early closes the upstream.
+        """

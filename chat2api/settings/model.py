@@ -1,0 +1,209 @@
+"""Every setting, its default and its allowed range, in one frozen object.
+
+A field is read as its upper-case name (`PORT`), as `CHAT2API_PORT` (which wins), and in YAML in lower
+case (`port`). `settings.load` does the reading; nothing else in the package looks at the environment.
+Seconds and bytes are in the names or descriptions. The descriptions feed the documentation.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from chat2api.secret import Secret
+
+_PREFIX = re.compile(r"[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*")
+_PROXY_SCHEMES = {"http", "https", "socks4", "socks4a", "socks5", "socks5h"}
+
+
+def _is_prefix(value: str) -> str:
+    stripped = value.strip("/")
+    if stripped and not _PREFIX.fullmatch(stripped):
+        raise ValueError("use letters, digits, and . _ ~ - only")
+    return stripped
+
+
+def _is_base_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be an http:// or https:// address")
+    if parts.query or parts.fragment:
+        raise ValueError("must have no query and no fragment")
+    return value.rstrip("/")
+
+
+def _is_proxy(value: Secret) -> Secret:
+    text = value.reveal()
+    if "://" not in text:
+        text = "http://" + text
+    parts = urlsplit(text)
+    try:
+        port_is_fine = parts.port is None or parts.port > 0
+    except ValueError:
+        port_is_fine = False
+    if parts.scheme not in _PROXY_SCHEMES or not parts.hostname or not port_is_fine:
+        raise ValueError("must look like http://, https:// or socks5://[user:password@]host:port")
+    return Secret(text)
+
+
+def _is_network(value: str) -> str:
+    try:
+        ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        raise ValueError("must be an IP address or a network such as 10.0.0.0/8") from None
+    return value
+
+
+def _is_hex(value: str) -> str:
+    if not re.fullmatch(r"[0-9a-fA-F]{1,128}", value):
+        raise ValueError("must be 1 to 128 hexadecimal digits")
+    return value.lower()
+
+
+BaseUrl = Annotated[str, AfterValidator(_is_base_url)]
+ProxyUrl = Annotated[Secret, AfterValidator(_is_proxy)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class Settings(BaseModel):
+    """Frozen; a reload replaces the whole object."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, validate_default=True
+    )
+
+    # --- listening
+    host: str = Field("0.0.0.0", description="Address to listen on.")
+    port: int = Field(5005, ge=0, le=65_535, description="Port to listen on; 0 picks a free one.")
+    workers: int = Field(1, ge=1, le=64, description="Worker processes.")
+    worker_connections: int = Field(
+        4096, ge=8, le=1_000_000, description="Connections a worker holds at once."
+    )
+    api_prefix: Annotated[str, AfterValidator(_is_prefix)] = Field(
+        "", description="Path before /v1, a kind of password: /PREFIX/v1/…; without it 404."
+    )
+    public_base_url: BaseUrl | None = Field(
+        None, description="How clients reach this server; used in links we hand out."
+    )
+    trusted_proxies: tuple[Annotated[str, AfterValidator(_is_network)], ...] = Field(
+        (), description="Addresses or networks whose X-Forwarded-* headers are believed."
+    )
+    cors_origins: tuple[str, ...] = Field(
+        ("*",), description="Browser origins that may call /v1; never with credentials."
+    )
+
+    # --- who may call
+    authorization: tuple[Secret, ...] = Field(
+        (), description="API keys that select an account from the pool."
+    )
+    direct_tokens: Literal["auto", "prefix", "off"] = Field(
+        "auto",
+        description="Whether an access token may be used as the key: auto (bare tokens while no "
+        "access_token_prefix is set), prefix (only after that prefix), off.",
+    )
+    access_token_prefix: tuple[Secret, ...] = Field(
+        (), description="Private prefixes that mark a direct access token."
+    )
+    allow_anonymous: bool = Field(
+        False, description="Serve requests without a key through the anonymous upstream."
+    )
+
+    # --- the ChatGPT web upstream
+    chatgpt_base_url: tuple[BaseUrl, ...] = Field(
+        ("https://chatgpt.com",), min_length=1, description="Upstream address(es), one per request."
+    )
+    auth_key: Secret | None = Field(
+        None, description="Sent upstream as header `authkey`, for private relays."
+    )
+    proxy_url: tuple[ProxyUrl, ...] = Field(
+        (), description="Outgoing proxies: http://, https://, socks5://, user:password allowed."
+    )
+    history_disabled: bool = Field(
+        True, description="Conversations are temporary upstream; a request may override it."
+    )
+    conversation_only: bool = Field(
+        False, description="Skip requirements and proof; a relay before the upstream does them."
+    )
+    pow_difficulty: Annotated[str, AfterValidator(_is_hex)] = Field(
+        "00003a", description="Hardest proof of work accepted: at or below it is refused."
+    )
+    pow_variant: Literal["auto", "sha3", "fnv"] = Field(
+        "auto", description="Proof-of-work hash; auto follows the sentinel flow."
+    )
+    sentinel_flow: Literal["auto", "single", "two_step"] = Field(
+        "auto", description="How requirements are asked for; auto tries two steps first."
+    )
+    conversation_endpoint: Literal["auto", "f", "classic"] = Field(
+        "auto", description="f/conversation or conversation; auto falls back to the other."
+    )
+    turnstile: Literal["continue", "fail"] = Field(
+        "continue", description="When a Turnstile challenge is announced: go on without, or report."
+    )
+    user_agent: str = Field(
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+        "Chrome/124.0.0.0 Safari/537.36",
+        description="User-Agent towards the ChatGPT web backend; also part of the proof.",
+    )
+    upstream_headers: dict[str, str] = Field(
+        default_factory=dict, description="Extra or changed upstream headers (YAML or JSON)."
+    )
+    model_aliases: dict[str, str] = Field(
+        default_factory=dict, description="Model name -> upstream slug (YAML or JSON)."
+    )
+    code_output: Literal["markdown", "hide"] = Field(
+        "markdown", description="Show code-interpreter source and output as fenced blocks, or not."
+    )
+
+    # --- attempts and limits
+    retry_times: int = Field(3, ge=0, le=20, description="Further attempts after the first.")
+    enable_limit: bool = Field(
+        True, description="Remember upstream limits and do not call an account while it is limited."
+    )
+    account_concurrency: int = Field(
+        10, ge=0, le=100_000, description="Turns one account runs at once; 0 for no limit."
+    )
+    queue_seconds: Seconds = Field(30, description="Longest wait for a free account.")
+    queue_length: int = Field(1000, ge=0, le=1_000_000, description="Requests that may wait.")
+    connect_seconds: Seconds = Field(10, description="Upstream connect limit.")
+    first_byte_seconds: Seconds = Field(60, description="Upstream first-byte limit.")
+    slow_first_byte_seconds: Seconds = Field(
+        300, description="The same for reasoning, picture and research turns."
+    )
+    idle_seconds: Seconds = Field(90, description="Longest silence in an upstream stream.")
+    slow_idle_seconds: Seconds = Field(
+        300, description="The same for reasoning, picture and research turns."
+    )
+    resume_after_seconds: Seconds = Field(60, description="Silence after which resuming is tried.")
+    request_seconds: Seconds = Field(900, description="Longest whole request.")
+    slow_request_seconds: Seconds = Field(
+        3600, description="The same for reasoning, picture and research turns."
+    )
+    keepalive_seconds: Seconds = Field(15, description="A comment is sent on a stream this often.")
+    write_stall_seconds: Seconds = Field(
+        30, description="A client that takes nothing for this long is dropped."
+    )
+    drain_seconds: Seconds = Field(
+        25, description="After SIGTERM running streams may go on this long."
+    )
+    body_limit_bytes: int = Field(
+        32 * 1024 * 1024, ge=1024, description="Largest request body, after decompression."
+    )
+    event_limit_bytes: int = Field(
+        32 * 1024 * 1024, ge=1024, description="Largest single upstream event."
+    )
+    proof_seconds: Seconds = Field(30, description="Longest search for one proof of work.")
+    compute_processes: int = Field(
+        0, ge=0, le=64, description="Processes for CPU work per worker; 0 for one per core."
+    )
+
+    # --- files and logs
+    data_dir: Path = Field(Path("data"), description="Where state lives.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe log line shown."
+    )
+    log_format: Literal["text", "json"] = Field("text", description="How log lines look.")
