@@ -222,8 +222,13 @@ class ClientGone(Chat2ApiError):
 
 
 class UpstreamError(Chat2ApiError):
-    """The upstream failed us. Another account may do better unless a subclass says no."""
+    """The upstream failed us. Another account may do better unless a subclass says no.
 
+    `after_dispatch` is set where the turn was already sent and the failure is no definite refusal: the
+    upstream may have acted on it.
+    """
+
+    after_dispatch = False
     status = 502
     code = "upstream_bad_response"
     another_account_helps = True

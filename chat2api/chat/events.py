@@ -10,6 +10,7 @@ Laws of a stream, held by the contract tests:
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -106,3 +107,6 @@ Event = (
     | Finish
     | Failure
 )
+
+EventStream = Generator[Event, None, None]
+"""Events as they come. Closing it early ends what produces them."""

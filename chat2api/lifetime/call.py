@@ -50,6 +50,13 @@ class Call:
         """Seconds to the deadline; negative when it has passed."""
         return self.deadline - time.monotonic()
 
+    def pause(self, seconds: float) -> None:
+        """Sleep, but no longer than to the deadline. Raises at once when the call is cancelled."""
+        woken = threading.Event()
+        with self.waking(woken.set):
+            woken.wait(max(0.0, min(seconds, self.remaining())))
+        self.check()
+
     @contextmanager
     def waking(self, hook: Callable[[], None]) -> Iterator[None]:
         """Run `hook` if the call is cancelled inside the block (at once if it already was)."""

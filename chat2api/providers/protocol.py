@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from chat2api.chat.conversation import Conversation
-from chat2api.chat.events import Event
+from chat2api.chat.events import EventStream
 from chat2api.compute.protocol import Compute
 from chat2api.lifetime.call import Call
 from chat2api.pool.values import Credential
@@ -45,12 +44,13 @@ class Provider(Protocol):
     name: str
     capabilities: Capabilities
 
+    def is_slow(self, conversation: Conversation) -> bool:
+        """Whether long silences are normal for it; such turns get the longer limits."""
+
     def models(self, credential: Credential, io: Io) -> list[Model]:
         """What this credential may use. Raises UpstreamError."""
 
-    def stream(
-        self, conversation: Conversation, credential: Credential, io: Io
-    ) -> Iterator[Event]:
+    def stream(self, conversation: Conversation, credential: Credential, io: Io) -> EventStream:
         """One turn. Yields events that end with one `Finish`, or raises Chat2ApiError.
 
         Closing the iterator early closes the upstream.

@@ -78,7 +78,7 @@ class Settings(BaseModel):
     )
 
     # --- listening
-    host: str = Field("0.0.0.0", description="Address to listen on.")
+    host: str = Field("0.0.0.0", description="Address to listen on.")  # noqa: S104 - a server
     port: int = Field(5005, ge=0, le=65_535, description="Port to listen on; 0 picks a free one.")
     workers: int = Field(1, ge=1, le=64, description="Worker processes.")
     worker_connections: int = Field(

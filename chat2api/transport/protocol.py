@@ -5,7 +5,7 @@ Providers speak to this and never to an HTTP library; tests answer it from memor
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,7 +18,8 @@ class Outgoing:
     """One upstream request. `body` is sent as it is; header values are final.
 
     Seconds: `first_byte_seconds` bounds the wait for the response headers, `idle_seconds` each silence
-    in the body. `proxy` is a proxy URL, possibly with a password.
+    in the body. `proxy` is a proxy URL, possibly with a password. `repeatable` allows sending it again
+    when a kept-alive connection turns out to be closed before any byte of an answer.
     """
 
     method: str
@@ -28,6 +29,7 @@ class Outgoing:
     proxy: Secret | None = None
     first_byte_seconds: float = 60.0
     idle_seconds: float = 90.0
+    repeatable: bool = False
 
 
 class Response(Protocol):
@@ -40,7 +42,7 @@ class Response(Protocol):
     def headers(self) -> Mapping[str, str]:
         """Case-insensitive."""
 
-    def chunks(self) -> Iterator[bytes]:
+    def chunks(self) -> Generator[bytes, None, None]:
         """The body as it arrives, decoded, never empty pieces.
 
         Raises UpstreamConnectionError (reset), UpstreamTruncated (framing cut short),

@@ -1,0 +1,96 @@
+"""The chat completions dialect: `/v1/chat/completions` as the public API speaks it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chat2api.chat.fold import Completion, FoldedCall
+from chat2api.dialects.citations import Span, locate
+from chat2api.dialects.errors import error_body
+from chat2api.dialects.openai_chat_request import parse_request
+from chat2api.dialects.openai_chat_stream import ChatStream, thread_keys
+from chat2api.dialects.openai_usage import total_usage, usage_object
+from chat2api.dialects.pictures import picture_markdown
+from chat2api.dialects.protocol import Ask, Stamp
+from chat2api.errors import ErrorInfo, InternalError
+
+
+class OpenAIChat:
+    """Stateless; one serves every request."""
+
+    name = "openai_chat"
+    id_prefix = "chatcmpl-"
+
+    def parse(self, body: Mapping[str, Any]) -> Ask:
+        return parse_request(body)
+
+    def render(self, ask: Ask, stamp: Stamp, completions: Sequence[Completion]) -> dict[str, Any]:
+        """A `chat.completion`. Every completion must have finished: a failure is the caller's to draw."""
+        usage = total_usage(completion.usage for completion in completions)
+        thread = next((c.thread for c in completions if c.thread is not None), None)
+        return {
+            "id": stamp.answer_id,
+            "object": "chat.completion",
+            "created": stamp.created,
+            "model": ask.conversation.model,
+            "choices": [_choice(index, completion) for index, completion in enumerate(completions)],
+            "usage": None if usage is None else usage_object(usage),
+            "service_tier": "default",
+            "system_fingerprint": None,
+            **thread_keys(thread),
+        }
+
+    def renderer(self, ask: Ask, stamp: Stamp) -> ChatStream:
+        return ChatStream(ask, stamp)
+
+    def render_error(self, info: ErrorInfo) -> dict[str, Any]:
+        return error_body(info)
+
+
+def _choice(index: int, completion: Completion) -> dict[str, Any]:
+    if completion.finish_reason is None:
+        raise InternalError("A broken answer was about to be told as a whole one.")
+    return {
+        "index": index,
+        "message": _message(completion),
+        "logprobs": None,
+        "finish_reason": completion.finish_reason,
+    }
+
+
+def _message(completion: Completion) -> dict[str, Any]:
+    text = "".join(
+        piece if isinstance(piece, str) else picture_markdown(piece) for piece in completion.pieces
+    )
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": None if completion.tool_calls and not text else text,
+        "refusal": None,
+        "annotations": [_annotation(span) for span in locate(text, completion.citations)],
+    }
+    if completion.reasoning:
+        message["reasoning_content"] = completion.reasoning
+    if completion.tool_calls:
+        message["tool_calls"] = [_call(call) for call in completion.tool_calls]
+    return message
+
+
+def _annotation(span: Span) -> dict[str, Any]:
+    return {
+        "type": "url_citation",
+        "url_citation": {
+            "url": span.citation.url,
+            "title": span.citation.title,
+            "start_index": span.start,
+            "end_index": span.end,
+        },
+    }
+
+
+def _call(call: FoldedCall) -> dict[str, Any]:
+    return {
+        "id": call.call_id,
+        "type": "function",
+        "function": {"name": call.name, "arguments": call.arguments},
+    }

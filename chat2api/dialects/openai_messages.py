@@ -1,0 +1,291 @@
+"""The `messages` of a chat completion request: JSON to `Message` values, with the API's own rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+import orjson
+from pydantic import StringConstraints
+
+from chat2api.chat.conversation import (
+    File,
+    Image,
+    Message,
+    Part,
+    Reasoning,
+    Text,
+    ToolCall,
+    ToolResult,
+)
+from chat2api.dialects.validation import (
+    Id,
+    Name,
+    Wire,
+    check,
+    choose,
+    invalid,
+    missing,
+    wrong_type,
+)
+from chat2api.errors import RequestError
+
+_CALL_ID_OF_FUNCTION = "call_"
+"""Before the front of a function's name this makes the call id that legacy messages do not have."""
+
+
+def parse_messages(raw: list[Any], path: str = "messages") -> tuple[Message, ...]:
+    """The messages in order. Raises RequestError naming the field, `tool_call_not_found` included."""
+    known_calls: set[str] = set()
+    messages = []
+    for index, item in enumerate(raw):
+        here = f"{path}[{index}]"
+        message = choose(_ROLES, "role", item, here)(item, here)
+        for part in message.parts:
+            if isinstance(part, ToolCall):
+                known_calls.add(part.call_id)
+        if item["role"] == "tool":
+            _require_call(message, known_calls, here)
+        messages.append(message)
+    return tuple(messages)
+
+
+def _require_call(message: Message, known_calls: set[str], path: str) -> None:
+    for part in message.parts:
+        if isinstance(part, ToolResult) and part.call_id not in known_calls:
+            raise _call_not_found(path)
+
+
+def _call_not_found(path: str) -> RequestError:
+    return RequestError(
+        f"Invalid '{path}.tool_call_id': a message with role 'tool' must answer a call that an "
+        "earlier assistant message lists in 'tool_calls'.",
+        param=f"{path}.tool_call_id",
+        code="tool_call_not_found",
+    )
+
+
+# --- one message of each role
+
+
+class _Plain(Wire):
+    name: Name | None = None
+
+
+class _FunctionCall(Wire):
+    name: Name
+    arguments: Any
+
+
+class _ToolCall(Wire):
+    id: Name
+    function: _FunctionCall
+
+
+class _Assistant(Wire):
+    name: Name | None = None
+    refusal: str | None = None
+    reasoning_content: str | None = None
+    tool_calls: list[Any] | None = None
+    function_call: Any = None
+
+
+class _Tool(Wire):
+    tool_call_id: Name | None = None
+
+
+class _Function(Wire):
+    name: Name
+
+
+def _system(item: dict[str, Any], path: str) -> Message:
+    parts = _content(item, path, _TEXT_ONLY)
+    return Message("system", parts, check(_Plain, item, path).name)
+
+
+def _user(item: dict[str, Any], path: str) -> Message:
+    parts = _content(item, path, _USER_PARTS)
+    return Message("user", parts, check(_Plain, item, path).name)
+
+
+def _assistant(item: dict[str, Any], path: str) -> Message:
+    wire = check(_Assistant, item, path)
+    parts: list[Part] = []
+    if wire.reasoning_content:
+        parts.append(Reasoning(wire.reasoning_content))
+    calls = _calls(wire, path)
+    if item.get("content") is not None:
+        parts.extend(_content(item, path, _ASSISTANT_PARTS))
+    elif wire.refusal:
+        parts.append(Text(wire.refusal))
+    elif not calls:
+        # The one role whose content may be null, but then something else must be said.
+        raise _no_content(item, path)
+    return Message("assistant", (*parts, *calls), wire.name)
+
+
+def _tool(item: dict[str, Any], path: str) -> Message:
+    call_id = check(_Tool, item, path).tool_call_id
+    if not call_id:
+        raise _call_not_found(path)
+    return Message("tool", (ToolResult(call_id, _joined_text(item, path)),))
+
+
+def _function(item: dict[str, Any], path: str) -> Message:
+    """The legacy form of a tool result. It names the function and no call."""
+    name = check(_Function, item, path).name
+    text = "" if item.get("content", "") is None else _joined_text(item, path)
+    return Message("tool", (ToolResult(_CALL_ID_OF_FUNCTION + name, text),), name)
+
+
+_ROLES: Mapping[str, Callable[[dict[str, Any], str], Message]] = {
+    "system": _system,
+    "developer": _system,
+    "user": _user,
+    "assistant": _assistant,
+    "tool": _tool,
+    "function": _function,
+}
+
+
+# --- calls the assistant made
+
+
+def _calls(wire: _Assistant, path: str) -> tuple[ToolCall, ...]:
+    calls = [
+        _call(item, f"{path}.tool_calls[{index}]")
+        for index, item in enumerate(wire.tool_calls or ())
+    ]
+    if wire.function_call is not None:
+        legacy = check(_FunctionCall, wire.function_call, f"{path}.function_call")
+        call_id = _CALL_ID_OF_FUNCTION + legacy.name
+        arguments = _as_json(legacy.arguments, f"{path}.function_call.arguments")
+        calls.append(ToolCall(call_id, legacy.name, arguments))
+    return tuple(calls)
+
+
+def _call(item: object, path: str) -> ToolCall:
+    # Clients leave the type out of stored calls; there is only this one.
+    if isinstance(item, dict) and item.get("type") is not None:
+        choose({"function": None}, "type", item, path)
+    call = check(_ToolCall, item, path)
+    arguments = _as_json(call.function.arguments, f"{path}.function.arguments")
+    return ToolCall(call.id, call.function.name, arguments)
+
+
+def _as_json(arguments: object, path: str) -> str:
+    """Arguments are a JSON text; some clients store the object itself."""
+    if isinstance(arguments, str):
+        return arguments
+    if isinstance(arguments, dict):
+        return orjson.dumps(arguments).decode()
+    raise wrong_type(path, "a string", arguments)
+
+
+# --- content
+
+
+PartReader = Callable[[dict[str, Any], str], Part]
+NonEmpty = Annotated[str, StringConstraints(min_length=1)]
+
+
+class _TextPart(Wire):
+    text: str
+
+
+class _RefusalPart(Wire):
+    refusal: str
+
+
+class _ImageUrl(Wire):
+    url: NonEmpty
+    detail: Name | None = None
+
+
+class _ImagePart(Wire):
+    image_url: _ImageUrl
+
+
+class _Audio(Wire):
+    data: NonEmpty
+    format: Id
+
+
+class _AudioPart(Wire):
+    input_audio: _Audio
+
+
+class _FileSource(Wire):
+    file_id: Name | None = None
+    file_data: str | None = None
+    filename: Name | None = None
+
+
+class _FilePart(Wire):
+    file: _FileSource
+
+
+def _text_part(item: dict[str, Any], path: str) -> Part:
+    return Text(check(_TextPart, item, path).text)
+
+
+def _refusal_part(item: dict[str, Any], path: str) -> Part:
+    return Text(check(_RefusalPart, item, path).refusal)
+
+
+def _image_part(item: dict[str, Any], path: str) -> Part:
+    image = check(_ImagePart, item, path).image_url
+    return Image(image.url, image.detail)
+
+
+def _audio_part(item: dict[str, Any], path: str) -> Part:
+    """A sound is a file to every upstream."""
+    audio = check(_AudioPart, item, path).input_audio
+    return File(f"data:audio/{audio.format};base64,{audio.data}", name=f"audio.{audio.format}")
+
+
+def _file_part(item: dict[str, Any], path: str) -> Part:
+    file = check(_FilePart, item, path).file
+    if not file.file_id and not file.file_data:
+        raise missing(f"{path}.file.file_id")
+    return File(file.file_data or None, file.file_id or None, file.filename)
+
+
+_TEXT_ONLY: Mapping[str, PartReader] = {"text": _text_part}
+_ASSISTANT_PARTS: Mapping[str, PartReader] = {"text": _text_part, "refusal": _refusal_part}
+_USER_PARTS: Mapping[str, PartReader] = {
+    "text": _text_part,
+    "image_url": _image_part,
+    "input_audio": _audio_part,
+    "file": _file_part,
+}
+
+
+def _content(
+    item: dict[str, Any], path: str, readers: Mapping[str, PartReader]
+) -> tuple[Part, ...]:
+    """A string, or a list of the parts this role may carry."""
+    content = item.get("content")
+    here = f"{path}.content"
+    if isinstance(content, str):
+        return (Text(content),)
+    if not isinstance(content, list):
+        raise _no_content(item, path)
+    if not content:
+        raise invalid(here, "empty array. Expected at least 1 item")
+    return tuple(
+        choose(readers, "type", part, f"{here}[{index}]")(part, f"{here}[{index}]")
+        for index, part in enumerate(content)
+    )
+
+
+def _no_content(item: dict[str, Any], path: str) -> RequestError:
+    here = f"{path}.content"
+    if "content" not in item:
+        return missing(here)
+    return wrong_type(here, "a string or an array of objects", item["content"])
+
+
+def _joined_text(item: dict[str, Any], path: str) -> str:
+    parts = _content(item, path, _TEXT_ONLY)
+    return "".join(part.text for part in parts if isinstance(part, Text))

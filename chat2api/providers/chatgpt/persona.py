@@ -1,0 +1,87 @@
+"""The browser an account appears as: stable ids, its cookies, its clock. One per account and upstream."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from http.cookies import CookieError, SimpleCookie
+
+from chat2api.providers.chatgpt.proof import timezone_offset_minutes
+
+_MOST_COOKIES = 40
+_LONGEST_COOKIE = 4096
+_OPENING_SECONDS = 540.0
+
+
+class Persona:
+    """`device_id` follows from the subject, so it stays the same over restarts and machines."""
+
+    language = "en-US"
+    timezone = "America/New_York"
+
+    def __init__(self, subject: str) -> None:
+        self.subject = subject
+        self.device_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"chat2api:device:{subject}"))
+        self.session_id = str(uuid.uuid4())
+        self.opened = time.time()
+        self._openings: dict[str, tuple[object, float, str]] = {}
+        self._cookies: dict[str, str] = {"oai-did": self.device_id}
+        self._lock = threading.Lock()
+
+    @property
+    def timezone_offset_min(self) -> int:
+        return timezone_offset_minutes(time.time())
+
+    def opening_token(self, kind: str, page: object, make: Callable[[], str]) -> str:
+        """The token of this kind that was made on this page, or a new one."""
+        known_page, until, token = self._openings.get(kind, (None, 0.0, ""))
+        if known_page is page and time.monotonic() < until:
+            return token
+        token = make()
+        self._openings[kind] = (page, time.monotonic() + _OPENING_SECONDS, token)
+        return token
+
+    def cookie_header(self) -> str:
+        with self._lock:
+            return "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+
+    def absorb(self, headers: Mapping[str, str]) -> None:
+        """Keep what a response sets. Attributes are ignored except a removal: everything goes to one host."""
+        text = headers.get("set-cookie")
+        if not text:
+            return
+        parsed: SimpleCookie = SimpleCookie()
+        try:
+            parsed.load(text)
+        except CookieError:
+            return
+        with self._lock:
+            for name, morsel in parsed.items():
+                if morsel["max-age"] == "0" or not morsel.value:
+                    self._cookies.pop(name, None)
+                elif len(morsel.value) <= _LONGEST_COOKIE and len(self._cookies) < _MOST_COOKIES:
+                    self._cookies[name] = morsel.coded_value
+
+
+class Personas:
+    """The personas in use, the least recently used forgotten beyond `most`."""
+
+    def __init__(self, most: int = 10_000) -> None:
+        self._most = most
+        self._known: OrderedDict[tuple[str, str], Persona] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, base: str, subject: str) -> Persona:
+        key = (base, subject)
+        with self._lock:
+            persona = self._known.get(key)
+            if persona is None:
+                persona = self._known[key] = Persona(subject)
+                if len(self._known) > self._most:
+                    self._known.popitem(last=False)
+            else:
+                self._known.move_to_end(key)
+            return persona

@@ -1,0 +1,42 @@
+"""From a response's bytes to events: frames, then the turn decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import closing
+
+from chat2api.chat.events import EventStream
+from chat2api.codecs.errors import CodecError
+from chat2api.codecs.sse import SseDecoder
+from chat2api.errors import UpstreamBadResponse
+from chat2api.providers.chatgpt.decode import TurnDecoder
+from chat2api.transport.protocol import Response
+
+
+class StreamReader:
+    """Reads one stream after another into the same decoder."""
+
+    def __init__(self, decoder: TurnDecoder, event_limit_bytes: int) -> None:
+        self._decoder = decoder
+        self._limit = event_limit_bytes
+
+    def events(self, response: Response) -> EventStream:
+        """Until the end marker or the end of the stream. Raises what reading raises."""
+        frames = SseDecoder(self._limit)
+        decoder = self._decoder
+        try:
+            with closing(_closing_chunks(response)) as chunks:
+                for data in chunks:
+                    for record in frames.feed(data):
+                        yield from decoder.feed(record)
+                    if decoder.done:
+                        return
+        except CodecError as error:
+            raise UpstreamBadResponse(f"The upstream's stream cannot be read: {error}.") from None
+
+
+def _closing_chunks(response: Response) -> Generator[bytes, None, None]:
+    try:
+        yield from response.chunks()
+    finally:
+        response.close()

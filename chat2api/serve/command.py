@@ -1,0 +1,127 @@
+"""`python app.py [options]`: read, check, show, then serve."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from chat2api.logs import configure_logging, log_uncaught_errors
+from chat2api.serve.application import BuildApp, Server
+from chat2api.serve.console import leaving_plainly, show
+from chat2api.serve.keeper import SettingsKeeper
+from chat2api.serve.options import bind_address
+from chat2api.serve.start import check_address, prepare_data_dir
+from chat2api.serve.upstream import simulator_process
+from chat2api.settings.demo import apply_demo, refuse_public_host, with_upstream
+from chat2api.settings.load import LoadedSettings, load_settings
+from chat2api.settings.version import version
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The command line. Values are checked with the settings, so that all mistakes look alike."""
+
+    host: str | None = None
+    port: str | None = None
+    base_url: str | None = None
+    config: str | None = None
+    workers: str | None = None
+    demo: bool = False
+
+
+def serve_options(command: Command) -> Command:
+    """The options of a command that serves; it is called with the fields of `Options`."""
+    for option in (
+        click.option("--demo", is_flag=True, help="Try it: embedded upstream, no key, 127.0.0.1."),
+        click.option("--workers", help="Worker processes."),
+        click.option("--config", help="YAML file with settings."),
+        click.option("--base_url", "--base-url", help="How clients reach this server."),
+        click.option("--port", help="Port to listen on."),
+        click.option("--host", help="Address to listen on."),
+    ):
+        command = option(command)
+    return command
+
+
+def run(argv: Sequence[str], build: BuildApp, environ: Mapping[str, str]) -> None:
+    """Serve as the command line says. Always leaves by SystemExit.
+
+    Exit codes: 0 after a drain; 69 address in use, or no demo upstream; 73 data directory not
+    writable; 78 settings wrong; 2 command line not understood.
+    """
+
+    @click.command()
+    @serve_options
+    @click.version_option(version(), prog_name="chat2api")
+    def command(**options: Any) -> None:
+        """Turn the chat accounts you own into standard APIs."""
+        serve(Options(**options), build, environ)
+
+    command.main(args=list(argv), prog_name="app.py")
+
+
+def serve(options: Options, build: BuildApp, environ: Mapping[str, str]) -> None:
+    """Start the server and stay until it ended. Leaves by SystemExit."""
+    with leaving_plainly():
+        _serve(options, build, environ)
+
+
+def load(options: Options, environ: Mapping[str, str]) -> LoadedSettings:
+    """The settings for this command line. Raises SettingsError."""
+    if options.demo:
+        refuse_public_host(options.host)
+    loaded = load_settings(
+        cli={
+            "host": options.host,
+            "port": options.port,
+            "public_base_url": options.base_url,
+            "workers": options.workers,
+        },
+        environ=environ,
+        config_path=None if options.config is None else Path(options.config),
+        cwd=Path.cwd(),
+    )
+    return apply_demo(loaded) if options.demo else loaded
+
+
+def _serve(options: Options, build: BuildApp, environ: Mapping[str, str]) -> None:
+    settings = load(options, environ).settings
+    configure_logging(settings.log_level, settings.log_format)
+    log_uncaught_errors()
+    prepare_data_dir(settings.data_dir)
+    check_address(settings.host, settings.port)
+    with ExitStack() as until_the_end:
+        keeper = SettingsKeeper(lambda: load(options, environ))
+        when_ready = None
+        if options.demo:
+            tokens_file = settings.data_dir / "token.txt"
+            url = until_the_end.enter_context(simulator_process(environ, tokens_file))
+            keeper = SettingsKeeper(lambda: with_upstream(load(options, environ), url))
+            when_ready = _demo_greeting(settings.api_prefix)
+        show(keeper.current())
+        Server(keeper, build, when_ready).run()
+
+
+def _demo_greeting(prefix: str) -> Callable[[tuple[str, int]], None]:
+    path = f"/{prefix}/v1" if prefix else "/v1"
+
+    def greet(address: tuple[str, int]) -> None:
+        url = f"http://{bind_address(*address)}{path}"
+        click.echo(
+            f"\nThe demo is ready at {url}: no key needed, any model name works. Try:\n\n"
+            f"  curl -N {url}/chat/completions -H 'Content-Type: application/json' \\\n"
+            """    -d '{"model":"auto","stream":true,"""
+            """"messages":[{"role":"user","content":"Hello!"}]}'\n\n"""
+            "Ctrl-C ends it.\n"
+        )
+        sys.stdout.flush()
+
+    return greet

@@ -1,0 +1,28 @@
+"""The options for `gunicorn -c gunicorn.conf.py app:app`.
+
+gunicorn reads its configuration file before any patching, and again on SIGHUP; nothing that opens
+connections is imported here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chat2api.logs import configure_logging, log_uncaught_errors
+from chat2api.serve.console import leaving_plainly, show
+from chat2api.serve.keeper import process_keeper
+from chat2api.serve.options import gunicorn_options
+
+
+def conf_options() -> dict[str, Any]:
+    """Options from the environment, `.env` and the YAML file. Leaves by SystemExit on a mistake."""
+    keeper = process_keeper()
+    first = not keeper.is_loaded
+    with leaving_plainly():
+        loaded = keeper.reload()
+    settings = loaded.settings
+    configure_logging(settings.log_level, settings.log_format)
+    if first:
+        log_uncaught_errors()
+        show(loaded)
+    return gunicorn_options(settings)

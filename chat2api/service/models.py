@@ -1,0 +1,98 @@
+"""The list of models a caller may choose from: the upstream's, kept a while, with a built-in fallback."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from chat2api.errors import Chat2ApiError, PoolError, UnknownModel
+from chat2api.lifetime.call import Call
+from chat2api.pool.protocol import AccountPool
+from chat2api.pool.values import Credential, Need
+from chat2api.providers.protocol import Io, Model, Provider
+from chat2api.service.access import Anonymous, Direct, Principal
+from chat2api.service.egress import Egress
+
+log = logging.getLogger(__name__)
+
+_KEEP_SECONDS = 300.0
+_RETRY_SECONDS = 30.0
+
+
+class ModelCatalog:
+    """`auto` and the configured aliases are always in the list."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        pool: AccountPool,
+        egress: Egress,
+        *,
+        fallback: tuple[str, ...],
+        aliases: tuple[str, ...] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._provider = provider
+        self._pool = pool
+        self._egress = egress
+        self._fallback = [Model(name) for name in fallback]
+        self._always = [Model("auto"), *(Model(name) for name in aliases)]
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._kept: dict[str, tuple[float, list[Model]]] = {}
+
+    def available(self, principal: Principal, call: Call) -> list[Model]:
+        """Sorted by name, each once. Never empty and never fails for the upstream's sake (I09)."""
+        kind = "anonymous" if isinstance(principal, Anonymous) else "pool"
+        if isinstance(principal, Direct):
+            kind = principal.credential.subject
+        models = self._kept_or_fetched(kind, principal, call)
+        by_name = {model.name: model for model in [*models, *self._always]}
+        return [by_name[name] for name in sorted(by_name)]
+
+    def find(self, name: str, principal: Principal, call: Call) -> Model:
+        for model in self.available(principal, call):
+            if model.name == name:
+                return model
+        raise UnknownModel(
+            f"The model {name[:80]!r} does not exist or you do not have access to it."
+        )
+
+    def _kept_or_fetched(self, kind: str, principal: Principal, call: Call) -> list[Model]:
+        now = self._clock()
+        with self._lock:
+            until, models = self._kept.get(kind, (0.0, self._fallback))
+            if now < until:
+                return models
+            # Others are served the list of before while this caller fetches.
+            self._kept[kind] = (now + _RETRY_SECONDS, models)
+            while len(self._kept) > 1000:
+                self._kept.pop(next(iter(self._kept)))
+        try:
+            fetched = self._fetch(principal, call)
+        except PoolError:
+            return models
+        except Chat2ApiError as error:
+            call.check()
+            log.info("model list not available: %s (%s)", error.code, error.message)
+            return models
+        if fetched:
+            with self._lock:
+                self._kept[kind] = (self._clock() + _KEEP_SECONDS, fetched)
+        return fetched or models
+
+    def _fetch(self, principal: Principal, call: Call) -> list[Model]:
+        if isinstance(principal, Direct):
+            return self._ask(principal.credential, call)
+        if isinstance(principal, Anonymous):
+            return self._ask(Credential("anonymous", None), call)
+        with self._pool.lease(Need(self._provider.name, "auto"), call) as lease:
+            return self._ask(lease.account.credential, call)
+
+    def _ask(self, credential: Credential, call: Call) -> list[Model]:
+        proxy = self._egress.proxy_for(credential)
+        return self._provider.models(
+            credential, Io(self._egress.transport, self._egress.compute, call, proxy)
+        )

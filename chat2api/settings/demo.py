@@ -1,0 +1,55 @@
+"""What `--demo` changes: loopback only, no key needed, the simulator as upstream, state apart."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from chat2api.settings.load import LoadedSettings
+from chat2api.settings.problems import Problem, SettingsError
+
+DEMO_SOURCE = "--demo"
+_LOOPBACK = "127.0.0.1"
+
+
+def refuse_public_host(host: str | None) -> None:
+    """Raises SettingsError when `--host` asks for more than loopback: the demo has no key (decision 2)."""
+    if host is not None and not is_loopback(host):
+        message = (
+            "--demo serves without a key and so listens on this machine only; leave one of them out"
+        )
+        raise SettingsError([Problem("--host", message, host)])
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def apply_demo(loaded: LoadedSettings) -> LoadedSettings:
+    """The same settings for the demo, all but the upstream's address."""
+    settings = loaded.settings
+    changes: dict[str, object] = {
+        "allow_anonymous": True,
+        "data_dir": settings.data_dir / "demo",
+        # The simulator is on this machine; a proxy could not reach it.
+        "proxy_url": (),
+    }
+    if not is_loopback(settings.host):
+        changes["host"] = _LOOPBACK
+    return _changed(loaded, changes)
+
+
+def with_upstream(loaded: LoadedSettings, simulator_url: str) -> LoadedSettings:
+    """The same settings with the simulator as upstream."""
+    return _changed(loaded, {"chatgpt_base_url": (simulator_url,)})
+
+
+def _changed(loaded: LoadedSettings, changes: dict[str, object]) -> LoadedSettings:
+    return LoadedSettings(
+        loaded.settings.model_copy(update=changes),
+        {**loaded.sources, **dict.fromkeys(changes, DEMO_SOURCE)},
+    )

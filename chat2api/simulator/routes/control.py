@@ -1,0 +1,186 @@
+"""The routes under /_sim/ by which tests and demos steer the simulator and read what it saw."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, current_app, jsonify, request
+from pydantic import ValidationError
+
+from chat2api.simulator.accounts import Account, make_account
+from chat2api.simulator.behaviours import Behaviour, behaviour_from_json
+from chat2api.simulator.connection import open_connections
+from chat2api.simulator.documents import Json
+from chat2api.simulator.faults import registry as faults
+from chat2api.simulator.params import BadParameter, Params
+from chat2api.simulator.scenarios import registry as scenarios
+from chat2api.simulator.simulator import Simulator
+from chat2api.simulator.turn import Turn
+
+blueprint = Blueprint("control", __name__, url_prefix="/_sim")
+
+
+def _simulator() -> Simulator:
+    simulator: Simulator = current_app.extensions["simulator"]
+    return simulator
+
+
+def _body() -> Any:
+    return request.get_json(force=True, silent=True)
+
+
+@blueprint.errorhandler(BadParameter)
+def _bad(problem: BadParameter) -> tuple[Response, int]:
+    return jsonify({"error": str(problem)}), 400
+
+
+@blueprint.errorhandler(ValidationError)
+def _invalid(problem: ValidationError) -> tuple[Response, int]:
+    texts = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in problem.errors()]
+    return jsonify({"error": "; ".join(texts)}), 400
+
+
+@blueprint.get("/health")
+def health() -> Response:
+    return jsonify({"status": "ok"})
+
+
+@blueprint.get("/config")
+def read_config() -> Response:
+    return jsonify(_simulator().config.model_dump())
+
+
+@blueprint.post("/config")
+def change_config() -> Response:
+    body = _body()
+    if not isinstance(body, dict):
+        raise BadParameter("send a JSON object of settings")
+    return jsonify(_simulator().configure(body).model_dump())
+
+
+def _behaviours() -> list[Behaviour]:
+    body = _body()
+    wishes = body if isinstance(body, list) else [body]
+    behaviours = [behaviour_from_json(wish) for wish in wishes]
+    for behaviour in behaviours:
+        faults.find(behaviour.faults)
+        if behaviour.scenario is not None:
+            scenarios.find(behaviour.scenario)
+    return behaviours
+
+
+@blueprint.post("/next")
+def enqueue() -> Response:
+    _simulator().behaviours.enqueue(_behaviours())
+    return jsonify(_simulator().behaviours.listing())
+
+
+@blueprint.post("/default")
+def set_defaults() -> Response:
+    _simulator().behaviours.set_defaults(_behaviours())
+    return jsonify(_simulator().behaviours.listing())
+
+
+@blueprint.get("/behaviours")
+def listing() -> Response:
+    return jsonify(_simulator().behaviours.listing())
+
+
+@blueprint.post("/reset")
+def reset() -> Response:
+    _simulator().reset()
+    return jsonify({"status": "ok"})
+
+
+@blueprint.get("/requests")
+def requests() -> Response:
+    since = Params(request.args).integer("since", 0)
+    endpoint = request.args.get("endpoint")
+    simulator = _simulator()
+    records = simulator.journal.records(endpoint=endpoint, since=since)
+    return jsonify({"requests": records, **_load(simulator)})
+
+
+@blueprint.get("/stats")
+def stats() -> Response:
+    simulator = _simulator()
+    return jsonify({"counters": dict(simulator.journal.counters), **_load(simulator)})
+
+
+def _load(simulator: Simulator) -> Json:
+    port = int(request.environ.get("SERVER_PORT", 0))
+    return {
+        "active": simulator.journal.counters["active"],
+        "connections": open_connections(port),
+    }
+
+
+@blueprint.get("/accounts")
+def accounts() -> Response:
+    return jsonify({"accounts": [_account(one) for one in _simulator().accounts.all()]})
+
+
+@blueprint.post("/accounts")
+def add_account() -> Response:
+    body = _body()
+    if not isinstance(body, dict) or not isinstance(body.get("name"), str):
+        raise BadParameter("send an object with at least a name")
+    simulator = _simulator()
+    params = Params(body)
+    account = make_account(
+        body["name"],
+        plan=params.text("plan", "plus"),
+        workspaces=tuple(map(str, body.get("workspaces") or ())),
+        now=simulator.clock(),
+        lifetime_seconds=params.number("lifetime_seconds", 864_000),
+    )
+    simulator.accounts.add(account)
+    return jsonify(_account(account))
+
+
+def _account(account: Account) -> Json:
+    return {
+        "name": account.name,
+        "token": account.token,
+        "plan": account.plan,
+        "workspaces": list(account.workspaces),
+        "expires_at": account.expires_at,
+    }
+
+
+@blueprint.get("/expected")
+def expected() -> Response:
+    words = request.args.to_dict()
+    scenario = scenarios.find(words.pop("scenario", "echo"))
+    turn = Turn(
+        prompt=words.pop("prompt", ""),
+        model=words.pop("model", "auto"),
+        number=Params(words).integer("turn", 1),
+        era="2024" if words.pop("era", "2026") == "2024" else "2026",
+        params=Params(words),
+    )
+    if scenario.play is None:
+        raise BadParameter(f"`{scenario.name}` sends prepared bytes")
+    return jsonify(scenario.play(turn).expected.as_json())
+
+
+@blueprint.get("/catalogue")
+def catalogue() -> Response:
+    return jsonify(
+        {
+            "scenarios": [
+                {"name": one.name, "parameters": one.parameters, "about": one.about}
+                for one in scenarios.SCENARIOS.values()
+            ],
+            "faults": [
+                {"name": one.name, "parameters": one.parameters, "about": one.about}
+                for one in faults.FAULTS.values()
+            ],
+        }
+    )
+
+
+@blueprint.post("/recordings/<name>")
+def store_recording(name: str) -> Response:
+    _simulator().recordings[name] = request.get_data()
+    return jsonify({"name": name, "bytes": len(_simulator().recordings[name])})

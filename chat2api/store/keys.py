@@ -1,0 +1,73 @@
+"""The pepper of key hashes and the first API key, as small files in DATA_DIR made exactly once.
+
+However many workers start at the same moment, one wins: files are written aside and linked into place,
+which fails for all but the first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+PEPPER_FILE = "pepper.key"
+KEY_FILE = "api_key.json"
+
+
+def read_pepper(data_dir: Path) -> bytes:
+    """32 random bytes that belong to this data directory."""
+    path = data_dir / PEPPER_FILE
+    with contextlib.suppress(FileNotFoundError):
+        return path.read_bytes()
+    _write_once(path, secrets.token_bytes(32))
+    return path.read_bytes()
+
+
+def first_key_hash(data_dir: Path, hash_key: Callable[[str], str]) -> str:
+    """The stored hash of the generated key; makes the key, and prints it this once, if there is none."""
+    path = data_dir / KEY_FILE
+    with contextlib.suppress(FileNotFoundError):
+        return _stored(path)
+    key = "sk-" + secrets.token_urlsafe(36)
+    content = json.dumps({"key_hash": hash_key(key), "hint": f"sk-…{key[-4:]}"}).encode()
+    if _write_once(path, content):
+        _announce(key)
+    return _stored(path)
+
+
+def _stored(path: Path) -> str:
+    return str(json.loads(path.read_text("utf-8"))["key_hash"])
+
+
+def _announce(key: str) -> None:
+    """To the terminal and not to the log: logs are kept, and redact keys."""
+    os.write(
+        1,
+        (
+            "\nNo API key is configured, so one was made for you. It is shown this once:\n\n"
+            f"    {key}\n\n"
+            "Set AUTHORIZATION to use keys of your own.\n\n"
+        ).encode(),
+    )
+
+
+def _write_once(path: Path, content: bytes) -> bool:
+    """Write the file unless it exists, all or nothing, readable by the owner only."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(aside, path)
+        except FileExistsError:
+            return False
+        return True
+    finally:
+        os.unlink(aside)

@@ -1,0 +1,112 @@
+"""The caller's end of a request: is it still there, does it take what we write, is its time up."""
+
+from __future__ import annotations
+
+import logging
+import math
+import socket
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from chat2api.errors import ClientGone, ShuttingDown, UpstreamTimeout
+from chat2api.lifetime.call import Call
+
+log = logging.getLogger(__name__)
+
+_ESTABLISHED = 1  # the kernel's TCP state, first byte of TCP_INFO on Linux
+
+
+class Peer(Protocol):
+    def is_gone(self) -> bool: ...
+
+    def drop(self) -> None: ...
+
+
+class SocketPeer:
+    """A caller's socket, looked at without reading from it.
+
+    Reading, even peeking, from the socket that gunicorn will parse the next request from breaks late
+    bodies and keep-alive; the kernel's TCP state tells the same and disturbs nobody. A caller that closed
+    only its sending half counts as gone: from here the two cannot be told apart.
+    """
+
+    def __init__(self, sock: Any) -> None:
+        self._sock = sock
+        # Only Linux shows the state this way, and only for TCP; elsewhere failing writes must tell.
+        self._knows = sys.platform == "linux" and sock.family in (socket.AF_INET, socket.AF_INET6)
+
+    def is_gone(self) -> bool:
+        if not self._knows:
+            return False
+        try:
+            state = self._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
+        except OSError:
+            return True
+        return bool(state[0] != _ESTABLISHED)
+
+    def drop(self) -> None:
+        with suppress(OSError):  # it may be gone already
+            self._sock.shutdown(socket.SHUT_RDWR)
+
+
+@dataclass(frozen=True, slots=True)
+class CallerLimits:
+    """Seconds."""
+
+    keepalive: float = 15.0
+    write_stall: float = 30.0
+
+
+class CallerWatch:
+    """What the watchdog looks at for one request, from its start to its last byte.
+
+    `beat` is called when nothing was sent for the keep-alive interval (streams only). `cut_at` tells
+    when a draining server ends what still runs.
+    """
+
+    def __init__(
+        self,
+        call: Call,
+        peer: Peer | None,
+        limits: CallerLimits,
+        cut_at: Callable[[], float | None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._call = call
+        self._peer = peer
+        self._limits = limits
+        self._cut_at = cut_at
+        self._clock = clock
+        self._last_sent = clock()
+        self._writing_since = math.inf
+        self.beat: Callable[[], None] | None = None
+
+    def writing(self) -> None:
+        """A piece is handed to the server for sending."""
+        self._last_sent = self._writing_since = self._clock()
+
+    def written(self) -> None:
+        """The server came back for more: the piece is out."""
+        self._writing_since = math.inf
+
+    def tick(self, now: float) -> None:
+        if self._peer is not None and self._peer.is_gone():
+            self._call.cancel(ClientGone("The caller hung up."))
+        elif now - self._writing_since > self._limits.write_stall:
+            log.info("caller takes nothing; dropping it")
+            self._call.cancel(ClientGone("The caller stopped reading."))
+            if self._peer is not None:
+                self._peer.drop()
+        elif now > self._call.deadline:
+            self._call.cancel(UpstreamTimeout("The request took longer than the server allows."))
+        elif (cut_at := self._cut_at()) is not None and now > cut_at:
+            self._call.cancel(
+                ShuttingDown("The server is shutting down; try again.", retry_after=5)
+            )
+        elif self.beat is not None and now - self._last_sent >= self._limits.keepalive:
+            self._last_sent = now
+            self.beat()

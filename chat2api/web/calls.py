@@ -1,0 +1,67 @@
+"""The life of one upstream-bound request: a call under watch, and the request's JSON."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from flask import request
+
+from chat2api.errors import ShuttingDown
+from chat2api.lifetime.call import Call
+from chat2api.runtime import Runtime
+from chat2api.web.body import parse_object, read_body, too_large
+from chat2api.web.caller import CallerLimits, CallerWatch, SocketPeer
+from chat2api.web.state import runtime, state
+
+
+class WatchedCall:
+    """A call and the watch over its caller; `end` when the last byte is out."""
+
+    def __init__(self, held: Runtime) -> None:
+        settings = held.settings
+        self.call = Call(time.monotonic() + settings.request_seconds, state().request_id)
+        sock = request.environ.get("gunicorn.socket")
+        self.watch = CallerWatch(
+            self.call,
+            SocketPeer(sock) if sock is not None else None,
+            CallerLimits(settings.keepalive_seconds, settings.write_stall_seconds),
+            lambda: held.lifecycle.cut_at,
+        )
+        self._remove: Callable[[], None] = lambda: held.watchdog.remove(self.watch)
+        held.watchdog.add(self.watch)
+
+    def end(self) -> None:
+        self._remove()
+
+
+def begin_call() -> WatchedCall:
+    """Raises ShuttingDown when this worker no longer takes work."""
+    held = runtime()
+    if held.lifecycle.draining:
+        raise ShuttingDown("The server is shutting down; try again.", retry_after=5)
+    return WatchedCall(held)
+
+
+@contextmanager
+def watched_call() -> Iterator[Call]:
+    """For requests that are answered whole inside the block."""
+    watched = begin_call()
+    try:
+        yield watched.call
+    finally:
+        watched.end()
+
+
+def read_json() -> dict[str, Any]:
+    """The request's JSON object, whatever its Content-Type says (curl -d says form data)."""
+    limit = runtime().settings.body_limit_bytes
+    if (request.content_length or 0) > limit:
+        raise too_large(limit)
+    body = read_body(
+        request.environ["wsgi.input"], request.headers.get("Content-Encoding", ""), limit
+    )
+    state().body_read = True
+    return parse_object(body)

@@ -1,0 +1,111 @@
+"""Completions in every dialect: path in, dialect out; the rest is the same."""
+
+from __future__ import annotations
+
+import time
+
+from flask import Blueprint, Response
+
+from chat2api.chat.events import Event, EventStream
+from chat2api.chat.fold import Completion, fold
+from chat2api.dialects.openai_chat import OpenAIChat
+from chat2api.dialects.protocol import Ask, Dialect, Stamp
+from chat2api.errors import Chat2ApiError, ErrorInfo
+from chat2api.web.auth import principal
+from chat2api.web.calls import WatchedCall, begin_call, read_json
+from chat2api.web.channel import open_channel
+from chat2api.web.errors import error_response
+from chat2api.web.ids import new_answer_id
+from chat2api.web.json import json_response
+from chat2api.web.state import runtime, state
+from chat2api.web.streaming import HEADERS, StreamBody
+
+blueprint = Blueprint("chat", __name__)
+
+
+@blueprint.post("/v1/chat/completions")
+def chat_completions() -> Response:
+    return _complete(OpenAIChat())
+
+
+def _complete(dialect: Dialect) -> Response:
+    state().dialect = dialect
+    caller = principal()
+    ask = dialect.parse(read_json())
+    stamp = Stamp(new_answer_id(dialect.id_prefix), int(time.time()))
+    watched = begin_call()
+    completions = runtime().completions
+    completions.extend_deadline(ask.conversation, watched.call)
+    count_usage = not ask.stream or ask.include_usage
+    turns = [
+        completions.events(ask.conversation, caller, watched.call, count_usage=count_usage)
+        for _ in range(ask.choices)
+    ]
+    if ask.stream:
+        return _streamed(dialect, ask, stamp, turns, watched)
+    return _whole(dialect, ask, stamp, turns, watched)
+
+
+def _whole(
+    dialect: Dialect, ask: Ask, stamp: Stamp, turns: list[EventStream], watched: WatchedCall
+) -> Response:
+    try:
+        completions = [fold(turns[0])] if len(turns) == 1 else _folded_apart(turns, watched)
+    finally:
+        watched.end()
+    failure = next((done.failure for done in completions if done.failure is not None), None)
+    if failure is not None:
+        return error_response(failure)
+    return json_response(dialect.render(ask, stamp, completions))
+
+
+def _folded_apart(turns: list[EventStream], watched: WatchedCall) -> list[Completion]:
+    """Read all turns at once; the first failure ends the others."""
+    channel = open_channel(turns, watched.call)
+    events: list[list[Event]] = [[] for _ in turns]
+    ended = False
+    while not ended:
+        batch = channel.take()
+        for index, group in batch.groups:
+            events[index].extend(group)
+        if batch.failure is not None:
+            watched.call.cancel(_Failed(batch.failure.error))
+        ended = batch.ended
+    return [fold(group) for group in events]
+
+
+class _Failed(Chat2ApiError):
+    """A sibling choice failed; its error stands for all."""
+
+    def __init__(self, error: ErrorInfo) -> None:
+        super().__init__(error.message)
+        self._error = error
+
+    @property
+    def info(self) -> ErrorInfo:
+        return self._error
+
+
+def _streamed(
+    dialect: Dialect, ask: Ask, stamp: Stamp, turns: list[EventStream], watched: WatchedCall
+) -> Response:
+    """Wait for the first event, so that an early failure is a true HTTP status; a beat ends the wait."""
+    channel = open_channel(turns, watched.call)
+    watched.watch.beat = channel.beat
+    try:
+        first = channel.take()
+    except BaseException:
+        watched.end()
+        raise
+    alone = len(first.groups) == 1 and len(first.groups[0][1]) == 1
+    if first.failure is not None and alone and not first.beat:
+        watched.call.cancel(_Failed(first.failure.error))
+        watched.end()
+        return error_response(first.failure.error)
+    renderer = dialect.renderer(ask, stamp)
+    body = StreamBody(channel, renderer, first, watched.call, watched.watch)
+    # Passed through as it is, at the price that only the body's own close is called, so it calls on.
+    response = Response(body, 200, HEADERS, direct_passthrough=True)
+    body.on_close = response.close
+    response.call_on_close(watched.end)
+    return response

@@ -1,0 +1,79 @@
+"""The one place where a failure becomes an HTTP answer."""
+
+from __future__ import annotations
+
+import logging
+import math
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from chat2api.errors import (
+    Chat2ApiError,
+    ErrorInfo,
+    InternalError,
+    MethodNotAllowed,
+    NotFound,
+    RequestError,
+    RequestTimeout,
+    TooLarge,
+    UriTooLong,
+)
+from chat2api.web.json import json_response
+from chat2api.web.state import state
+
+log = logging.getLogger(__name__)
+
+
+def register_errors(app: Flask) -> None:
+    app.register_error_handler(Chat2ApiError, _expected)
+    app.register_error_handler(HTTPException, _from_werkzeug)
+    app.register_error_handler(Exception, _unforeseen)
+
+
+def error_response(info: ErrorInfo) -> Response:
+    response = json_response(state().dialect.render_error(info), info.status)
+    if info.retry_after is not None:
+        response.headers["Retry-After"] = str(max(1, math.ceil(info.retry_after)))
+    return response
+
+
+def _expected(error: Chat2ApiError) -> Response:
+    return error_response(error.info)
+
+
+def _from_werkzeug(error: HTTPException) -> Response:
+    return error_response(_translated(error).info)
+
+
+def _translated(error: HTTPException) -> Chat2ApiError:
+    match error.code:
+        case 404:
+            return NotFound(_not_found_message(request.path))
+        case 405:
+            return MethodNotAllowed(f"{request.method[:16]} is not allowed here.")
+        case 408:
+            return RequestTimeout("The request body did not arrive in time.")
+        case 413:
+            return TooLarge("The request body is too large.")
+        case 414:
+            return UriTooLong("The address is too long.")
+        case int(code) if 400 <= code < 500:
+            return RequestError("The request could not be understood.", status=code)
+        case _:
+            return InternalError("Internal error.")
+
+
+def _not_found_message(path: str) -> str:
+    if "//" in path:
+        return "Unknown path: it holds a double slash. The API is under /v1/."
+    if not path.strip("/").startswith("v1"):
+        return "Unknown path. The API is under /v1/; set the base URL to end in /v1."
+    return "Unknown path."
+
+
+def _unforeseen(error: Exception) -> Response:
+    log.exception("unforeseen error")
+    return error_response(
+        InternalError("Internal error; the log has it under this request id.").info
+    )

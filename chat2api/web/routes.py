@@ -1,0 +1,88 @@
+"""Which blueprints there are and where; what every answer carries; the request line in the log."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from flask import Flask, Response, request
+from flask_cors import CORS
+
+from chat2api.dialects.openai_chat import OpenAIChat
+from chat2api.logs import set_request_id
+from chat2api.settings.model import Settings
+from chat2api.web import chat, health, models
+from chat2api.web.errors import register_errors
+from chat2api.web.ids import new_request_id
+from chat2api.web.lingering import end_connection
+from chat2api.web.state import RequestState, set_state, state
+
+log = logging.getLogger("chat2api.request")
+
+_SMALL_BODY_BYTES = 65_536
+_EXPOSED = ["x-request-id", "openai-processing-ms", "openai-version", "retry-after"]
+_ALLOWED = ["Authorization", "Content-Type", "Accept", "ChatGPT-Account-ID", "X-Request-ID"]
+
+
+def register_routes(app: Flask, settings: Settings) -> None:
+    prefix = f"/{settings.api_prefix}" if settings.api_prefix else None
+    app.register_blueprint(chat.blueprint, url_prefix=prefix)
+    app.register_blueprint(models.blueprint, url_prefix=prefix)
+    app.register_blueprint(health.blueprint)
+    register_errors(app)
+    app.before_request(_begin)
+    app.after_request(_finish)
+    CORS(
+        app,
+        resources={rf"{prefix or ''}/v1/.*": {"origins": list(settings.cors_origins)}},
+        send_wildcard=True,
+        supports_credentials=False,
+        allow_headers="*" if settings.cors_origins == ("*",) else _ALLOWED,
+        expose_headers=_EXPOSED,
+        max_age=600,
+    )
+
+
+def _begin() -> None:
+    set_state(RequestState(new_request_id(), OpenAIChat()))
+    set_request_id(state().request_id)
+
+
+def _finish(response: Response) -> Response:
+    done = state()
+    milliseconds = max(1, round((time.monotonic() - done.started) * 1000))
+    response.headers["x-request-id"] = done.request_id
+    if "/v1/" in request.path:
+        response.headers["openai-processing-ms"] = str(milliseconds)
+        response.headers["openai-version"] = "2020-10-01"
+    if not done.body_read and _has_large_body():
+        _end_connection_after(response)
+    _log_at_end(response, done)
+    return response
+
+
+def _has_large_body() -> bool:
+    """Whether a body stands unread that is too large, or too unknown, to skip over."""
+    if request.environ.get("HTTP_TRANSFER_ENCODING"):
+        return True
+    return (request.content_length or 0) > _SMALL_BODY_BYTES
+
+
+def _end_connection_after(response: Response) -> None:
+    sock = request.environ.get("gunicorn.socket")
+    if sock is not None:
+        response.call_on_close(lambda: end_connection(sock))
+
+
+def _log_at_end(response: Response, done: RequestState) -> None:
+    """One line a request, when its last byte is out."""
+    method, path, status = request.method, request.path, response.status_code
+
+    def write() -> None:
+        seconds = time.monotonic() - done.started
+        log.info(
+            "request",
+            extra={"method": method, "path": path, "status": status, "seconds": round(seconds, 3)},
+        )
+
+    response.call_on_close(write)

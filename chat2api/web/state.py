@@ -1,0 +1,38 @@
+"""What a request in work carries in Flask's `g`, typed, and how views reach the runtime."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import cast
+
+from flask import Flask, current_app, g
+
+from chat2api.dialects.protocol import Dialect
+from chat2api.runtime import Runtime
+
+
+@dataclass(slots=True)
+class RequestState:
+    """`dialect` draws errors; `body_read` says whether the request body was taken in."""
+
+    request_id: str
+    dialect: Dialect
+    started: float = field(default_factory=time.monotonic)
+    body_read: bool = False
+
+
+def runtime() -> Runtime:
+    return cast(Runtime, current_app.extensions["chat2api"])
+
+
+def attach_runtime(app: Flask, value: Runtime) -> None:
+    app.extensions["chat2api"] = value
+
+
+def state() -> RequestState:
+    return cast(RequestState, g.chat2api)
+
+
+def set_state(value: RequestState) -> None:
+    g.chat2api = value

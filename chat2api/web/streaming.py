@@ -1,0 +1,78 @@
+"""Events onto the wire: the body of a streamed answer, one write for all that waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from chat2api.dialects.protocol import Renderer
+from chat2api.errors import ClientGone
+from chat2api.lifetime.call import Call
+from chat2api.web.caller import CallerWatch
+from chat2api.web.channel import Batch, Channel
+
+HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    # Proxies must neither buffer, transform nor keep a stream.
+    "Cache-Control": "no-cache, no-transform",
+    "X-Accel-Buffering": "no",
+}
+
+
+class StreamBody:
+    """An iterator for the WSGI server. `close` always runs, also when nothing was ever read.
+
+    `on_close` is called once, when the last byte is out or the caller is gone.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        renderer: Renderer,
+        first: Batch,
+        call: Call,
+        watch: CallerWatch,
+    ) -> None:
+        self._channel = channel
+        self._renderer = renderer
+        self._first: Batch | None = first
+        self._call = call
+        self._watch = watch
+        self.on_close: Callable[[], None] = lambda: None
+        self._ended = False
+        self._closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        self._watch.written()
+        while not self._ended:
+            batch = self._first or self._channel.take()
+            self._first = None
+            data = self._rendered(batch)
+            if data:
+                self._watch.writing()
+                return data
+        raise StopIteration
+
+    def _rendered(self, batch: Batch) -> bytes:
+        pieces = []
+        for index, events in batch.groups:
+            pieces.append(self._renderer.feed(index, events))
+        failure = batch.failure
+        if failure is not None or batch.ended:
+            self._ended = True
+            pieces.append(self._renderer.close())
+            if failure is not None:
+                self._call.cancel(ClientGone("The answer already failed."))
+        elif batch.beat:
+            pieces.append(self._renderer.beat())
+        return b"".join(pieces)
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        if not self._ended:
+            self._call.cancel(ClientGone("The caller hung up."))
+        self.on_close()

@@ -1,0 +1,44 @@
+import pytest
+
+from chat2api.settings.demo import apply_demo, refuse_public_host, with_upstream
+from chat2api.settings.load import load_settings
+from chat2api.settings.problems import SettingsError
+
+
+@pytest.fixture
+def loaded(tmp_path):
+    return lambda **environ: load_settings(cli={}, environ=environ, config_path=None, cwd=tmp_path)
+
+
+def test_the_demo_is_open_local_and_apart(loaded, tmp_path):
+    before = loaded(PROXY_URL="http://h:1", PORT="7", HOST="10.0.0.1")
+    after = with_upstream(apply_demo(before), "http://127.0.0.1:9")
+    changed = {
+        name: getattr(after.settings, name)
+        for name in type(after.settings).model_fields
+        if getattr(after.settings, name) != getattr(before.settings, name)
+    }
+    assert changed == {
+        "host": "127.0.0.1",
+        "allow_anonymous": True,
+        "data_dir": tmp_path / "data/demo",
+        "proxy_url": (),
+        "chatgpt_base_url": ("http://127.0.0.1:9",),
+    }
+    assert {name for name, source in after.sources.items() if source == "--demo"} == set(changed)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.5", "::1", "localhost"])
+def test_another_loopback_address_is_kept(loaded, host):
+    assert apply_demo(loaded(HOST=host)).settings.host == host
+    refuse_public_host(host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "example.com", ""])
+def test_a_public_host_with_demo_is_refused(host):
+    with pytest.raises(SettingsError, match="listens on this machine only"):
+        refuse_public_host(host)
+
+
+def test_no_host_is_fine():
+    refuse_public_host(None)
