@@ -33,6 +33,9 @@ class ResponseReader:
             self._read_chunks()
         else:
             self._read_plain()
+        self._refuse_surplus()
+
+    def _refuse_surplus(self) -> None:
         if self.done and self._pending:
             raise Wrong(f"bytes after the end: {bytes(self._pending[:80])!r}")
 

@@ -101,6 +101,7 @@ class Conversation:
     `model` is the name as the caller spelled it ("auto" when none was given).
     `keep_history`: None leaves it to the setting, True asks the upstream to keep the conversation.
     `workspace_id` overrides the account's workspace.
+    `tool_choice`: "auto", "none", "required", or `tool:NAME` for one of `tools`.
     """
 
     model: str

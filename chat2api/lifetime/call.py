@@ -7,12 +7,15 @@ No sockets here: hooks are plain callables.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from chat2api.errors import Chat2ApiError
+
+log = logging.getLogger(__name__)
 
 
 class Call:
@@ -38,7 +41,10 @@ class Call:
             self.error = error
             hooks, self._hooks = self._hooks, []
         for hook in hooks:
-            hook()
+            try:
+                hook()
+            except Exception:  # a boundary: the other waiters must wake all the same
+                log.exception("waking a waiter failed")
         return True
 
     def check(self) -> None:

@@ -75,4 +75,4 @@ class Watchdog:
             else:
                 self._wake.clear()
                 if not self._entries and not self._stopped:
-                    self._wake.wait()
+                    self._wake.wait(timeout=60)

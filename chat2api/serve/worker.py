@@ -39,6 +39,7 @@ _IDLE_GRACE_SECONDS = 1.0
 # The arbiter kills at graceful_timeout; what still runs this long before is ended by us, with its
 # `finally` blocks.
 _LAST_RESORT_SECONDS = 3.0
+_CLOSE_SECONDS = 2.0
 _LINGER_SECONDS = 2.0
 _LINGER_BYTES = 1 << 20
 
@@ -72,6 +73,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
     def init_signals(self) -> None:
         # Here and not in __init__: that one runs before the fork and before patching.
         self._stopping = Event()
+        self._hurried = False
         self._waiting: dict[gevent.Greenlet[..., Any], gevent.Timeout] = {}
         wsgi.Response = AnonymousResponse
         gevent.get_hub().print_exception = _log_greenlet_death
@@ -87,9 +89,15 @@ class Worker(GeventWorker):  # type: ignore[misc]
     # --- the life of the process
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGTERM: finish what runs, then leave."""
         self.alive = False
         # A signal handler may run between any two instructions; the loop wakes the main greenlet.
         gevent.get_hub().loop.run_callback_threadsafe(self._stopping.set)
+
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGINT, SIGQUIT: leave now. Ctrl-C comes as both, from the terminal and from the arbiter."""
+        self._hurried = True
+        self.handle_exit(sig, frame)
 
     def run(self) -> None:
         """Serve until told to stop; then drain. As gunicorn's, but it wakes at once."""
@@ -104,7 +112,8 @@ class Worker(GeventWorker):  # type: ignore[misc]
             server.close()
         self._drain(servers)
         if runtime is not None:
-            runtime.close()
+            with gevent.Timeout(_CLOSE_SECONDS, False):
+                runtime.close()
 
     def _serve(self, listener: Any) -> StreamServer:
         listener.setblocking(1)
@@ -126,10 +135,12 @@ class Worker(GeventWorker):  # type: ignore[misc]
         while any(len(server.pool) for server in servers):
             self.notify()
             now = time.monotonic()
-            if now >= last:
-                log.warning("requests still running at the end of the drain time are cut")
+            if now >= last or self._hurried:
+                running = sum(len(server.pool) for server in servers) - len(self._waiting)
+                if running:
+                    log.warning("running requests are cut", extra={"count": running})
                 for server in servers:
-                    server.stop(timeout=1)
+                    server.stop(timeout=0)
                 return
             if now - began >= _IDLE_GRACE_SECONDS:
                 gevent.get_hub().loop.run_callback(self._close_idle)

@@ -36,9 +36,7 @@ class UsageCounter:
     def prefix_within(self, text: str, limit: int) -> str:
         return self._counter.prefix_within(text, limit)
 
-    def added(
-        self, events: EventStream, conversation: Conversation, call: Call
-    ) -> EventStream:
+    def added(self, events: EventStream, conversation: Conversation, call: Call) -> EventStream:
         """The same events, with a `Usage` before `Finish` unless the upstream sent one."""
         answer: list[str] = []
         reasoning: list[str] = []

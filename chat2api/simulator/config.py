@@ -36,7 +36,7 @@ class Config(BaseModel):
         description="Asked of every proof of work.",
     )
     pow_required: bool = Field(default=True, description="Whether a proof of work is asked at all.")
-    pow_variant: Literal["auto", "sha3", "fnv"] = Field(
+    variant: Literal["auto", "sha3", "fnv"] = Field(
         default="auto", description="Hash of the proof; auto: sha3 for one call, fnv for two steps."
     )
     token_seconds: float = Field(
@@ -76,7 +76,7 @@ class Config(BaseModel):
     )
     # --- tempo
     scenario: str = Field(default="echo", description="Played when nothing else was chosen.")
-    tokens_per_second: float = Field(default=35, ge=0, description="Pace of the answer; 0: none.")
+    pacing: float = Field(default=35, ge=0, description="Pace of the answer; 0: none.")
     first_token_seconds: float = Field(
         default=0.35, ge=0, description="Pause before the answer starts."
     )
@@ -91,6 +91,6 @@ class Config(BaseModel):
 
     def variant_for(self, era: Era) -> Variant:
         """The proof's hash for a sentinel flow: one call (2024) or two steps (2026)."""
-        if self.pow_variant != "auto":
-            return self.pow_variant
+        if self.variant != "auto":
+            return self.variant
         return "sha3" if era == "2024" else "fnv"

@@ -57,7 +57,7 @@ def _before_2024(turn: Turn, around: Surroundings) -> tuple[Step, ...]:
     scribe = Scribe(turn)
     scribe.steps.append(_hidden(turn))
     scribe.steps.extend(Open(sent) for sent in around.inputs)
-    scribe.wait(around.first_pause, always=True)
+    scribe.wait(around.first_pause)
     return tuple(scribe.steps)
 
 
@@ -90,7 +90,7 @@ def _before_2026(turn: Turn, around: Surroundings) -> tuple[Step, ...]:
         scribe.steps.append(Open(sent))
         scribe.tell("input_message", input_message=sent)
     scribe.remark("ping - 2026-06-01 09:30:00.000000+00:00")
-    scribe.wait(around.first_pause, always=True)
+    scribe.wait(around.first_pause)
     memory: Json = {"content_type": "model_editable_context", "model_set_context": ""}
     memory |= {"repository": None, "repo_summary": None, "structured_context": None}
     scribe.open("assistant", memory, metadata={"can_save": False})

@@ -87,7 +87,7 @@ def _scripted(play: Performance, turn: Turn, script: Script) -> Reply:
 
     def frames(steps: Sequence[Step], done: bool) -> Items:
         every = play.choice.params.integer("catchup", 0)
-        lively = [step for step in steps if pace or not isinstance(step, Wait) or step.always]
+        lively = _lively(steps, pace)
         return _paced(_ended(render(lively, encoding, spelling, every), done), pace)
 
     steps = envelope.wrap(script, turn, around)
@@ -214,9 +214,14 @@ def _encoding(play: Performance) -> Encoding:
 
 def _pace(play: Performance, script: Script) -> float:
     """Seconds per token."""
-    default = 0.0 if script.unpaced else play.exchange.simulator.config.tokens_per_second
+    default = 0.0 if script.unpaced else play.exchange.simulator.config.pacing
     rate = play.choice.params.number("tps", default)
     return 1 / rate if rate > 0 else 0.0
+
+
+def _lively(steps: Sequence[Step], pace: float) -> list[Step]:
+    """The steps without the pauses that only make a paced answer look alive."""
+    return [step for step in steps if pace or not isinstance(step, Wait) or step.always]
 
 
 def _ended(frames: Items, done: bool) -> Items:
@@ -262,9 +267,10 @@ def _keep(
     stored.current = parent
     stored.turns = turn.number
     steps = (*script.steps, *script.later)
-    seconds = script.later_seconds + simulator.config.first_token_seconds
+    seconds = script.later_seconds
+    seconds += simulator.config.first_token_seconds if pace else 0
     seconds += sum(pace for step in steps if isinstance(step, Write))
-    seconds += sum(step.seconds for step in steps if isinstance(step, Wait))
+    seconds += sum(step.seconds for step in _lively(steps, pace) if isinstance(step, Wait))
     recover = _recovery(play)
     stored.running = Running(
         messages=final_messages(steps),

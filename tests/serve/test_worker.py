@@ -260,7 +260,7 @@ def test_what_does_not_end_is_ended_with_its_finally(start_stub):
         server.popen.send_signal(signal.SIGTERM)
         assert server.exit_code(8) == 0
     assert "STUB finally" in server.log
-    assert "requests still running at the end of the drain time are cut" in server.log
+    assert "running requests are cut count=1" in server.log
     assert server.log.index("STUB finally") < server.log.index("STUB close")
 
 
@@ -272,6 +272,21 @@ def test_ctrl_c_is_quick(start_stub):
         for process in server.family():
             process.send_signal(signal.SIGINT)
         assert server.exit_code(5) == 0
+    assert "STUB finally" in server.log
+    assert "STUB close" in server.log
+    assert "Traceback" not in server.log
+
+
+def test_ctrl_c_cuts_a_drain_short(start_stub):
+    server = start_stub(DRAIN_SECONDS="20")
+    with server.connect() as stream:
+        stream.sendall(b"GET /deaf HTTP/1.1\r\nHost: x\r\n\r\n")
+        stream.recv(65_536)
+        server.popen.send_signal(signal.SIGTERM)
+        server.wait_for("STUB drain")
+        server.popen.send_signal(signal.SIGINT)
+        assert server.exit_code(5) == 0
+    assert "STUB finally" in server.log
 
 
 def test_a_killed_worker_is_replaced(start_stub):

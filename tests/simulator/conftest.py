@@ -7,9 +7,13 @@ import copy
 import hashlib
 import json
 import re
+import subprocess
+import sys
+import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from typing import Any
 
 import pytest
@@ -229,9 +233,9 @@ def read_stream(body: bytes, sent: tuple[str, ...] = ()) -> Reading:
     thoughts = [_thoughts(one) for one in messages]
     reading.reasoning = "\n\n".join(one for one in thoughts if one is not None)
     for message in messages:
-        if message["content"]["content_type"] == "multimodal_text":
-            if message["status"] == "finished_successfully":
-                reading.images += [one["asset_pointer"] for one in message["content"]["parts"]]
+        is_picture = message["content"]["content_type"] == "multimodal_text"
+        if is_picture and message["status"] == "finished_successfully":
+            reading.images += [one["asset_pointer"] for one in message["content"]["parts"]]
     if answers:
         reading.answer_id = answers[-1]["id"]
         details = answers[-1]["metadata"].get("finish_details", {}).get("type")
@@ -379,15 +383,14 @@ def _in_process(client: FlaskClient) -> Send:
 
 
 @pytest.fixture
-def now() -> Iterator[list[float]]:
+def now() -> list[float]:
     """A clock to turn by hand: `now[0]` is the time."""
-    yield [1_800_000_000.0]
+    return [1_800_000_000.0]
 
 
 @pytest.fixture
 def app(now: list[float]) -> Flask:
-    config = Config(tokens_per_second=0, first_token_seconds=0)
-    return create_app(config, clock=lambda: now[0])
+    return create_app(Config(pacing=0), clock=lambda: now[0])
 
 
 @pytest.fixture
@@ -432,3 +435,93 @@ def read() -> Callable[..., Reading]:
 def events() -> Callable[[bytes], list[tuple[str | None, str]]]:
     """The event splitter."""
     return split_events
+
+
+# --- a real process
+
+
+class Live:
+    """A started simulator."""
+
+    def __init__(self, process: subprocess.Popen[bytes], url: str) -> None:
+        self.process = process
+        self.url = url
+        self.port = int(url.rsplit(":", 1)[1])
+
+    def control(self, path: str, body: Any = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        with urllib.request.urlopen(f"{self.url}/_sim{path}", data, timeout=10) as answer:
+            return json.load(answer)
+
+    def open(self, method: str, path: str, headers: dict[str, str], body: Any) -> HTTPConnection:
+        """Sends a request and leaves the answer to be read."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
+        data = None if body is None else json.dumps(body).encode()
+        connection.request(method, path, data, {**headers, "Content-Type": "application/json"})
+        return connection
+
+    def send(self, method: str, path: str, headers: dict[str, str], body: Any) -> Answer:
+        connection = self.open(method, path, headers, body)
+        try:
+            response = connection.getresponse()
+            return Answer(response.status, dict(response.headers), response.read())
+        finally:
+            connection.close()
+
+    def records(self, endpoint: str = "conversation") -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.control(f"/requests?endpoint={endpoint}")["requests"]
+        return found
+
+
+def start_simulator(*arguments: str) -> Live:
+    command = [sys.executable, "-m", "chat2api.simulator", "--port", "0", "--exit-with-stdin"]
+    process = subprocess.Popen(
+        [*command, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline().decode()
+    assert line.startswith("simulator listening on http://127.0.0.1:"), line
+    return Live(process, line.split()[-1])
+
+
+def stop_simulator(live: Live) -> int:
+    """Closes its standard input and waits."""
+    assert live.process.stdin is not None
+    assert live.process.stdout is not None
+    live.process.stdin.close()
+    live.process.stdout.close()
+    return live.process.wait(timeout=10)
+
+
+@pytest.fixture(scope="session")
+def live_process() -> Iterator[Live]:
+    live = start_simulator("--set", "pacing=0")
+    yield live
+    stop_simulator(live)
+
+
+@pytest.fixture
+def live(live_process: Live) -> Live:
+    """A real simulator without a past."""
+    live_process.control("/reset", {})
+    return live_process
+
+
+@pytest.fixture
+def live_caller(live: Live) -> Caller:
+    return Caller(live.send, live.control("/accounts")["accounts"][0]["access_token"])
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Live]]:
+    """Starts simulators of a test's own; they end with it."""
+    started: list[Live] = []
+
+    def one(*arguments: str) -> Live:
+        started.append(start_simulator(*arguments))
+        return started[-1]
+
+    yield one
+    for live in started:
+        if live.process.poll() is None:
+            stop_simulator(live)

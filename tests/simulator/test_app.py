@@ -8,7 +8,7 @@ import pytest
 
 from chat2api.simulator.scenarios.registry import SCENARIOS
 
-SCRIPTED = [name for name, one in SCENARIOS.items() if one.play and name != "handoff"]
+SCRIPTED = [name for name, one in SCENARIOS.items() if one.play and name not in ("handoff", "blob")]
 SHORT = {"long": " kb=20", "flood": " count=500", "picture": " n=2"}
 
 

@@ -66,14 +66,20 @@ class Outlet:
 
     def end_program(self, message_id: str) -> None:
         if message_id == self._fenced:
-            self._close_fence()
+            self.end_fence()
+
+    def end_fence(self) -> None:
+        """Close the fence that is still open, if one is."""
+        if self._fenced is not None:
+            self._fenced = None
+            self._gather("\n```\n", reasoning=False)
 
     def output(self, text: str) -> None:
         """What a program printed."""
         self._show(f"\n```Output\n{text}\n```\n")
 
     def picture(self, picture: ImageRef) -> None:
-        self._close_fence()
+        self.end_fence()
         self._add(picture)
         self.has_content = True
 
@@ -94,14 +100,9 @@ class Outlet:
 
     def _show(self, text: str) -> None:
         if self._fenced is not None:
-            self._close_fence()
+            self.end_fence()
         self.has_content = True
         self._gather(text, reasoning=False)
-
-    def _close_fence(self) -> None:
-        if self._fenced is not None:
-            self._fenced = None
-            self._gather("\n```\n", reasoning=False)
 
     def _gather(self, text: str, *, reasoning: bool) -> None:
         if reasoning is not self._run_is_reasoning:

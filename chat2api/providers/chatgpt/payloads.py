@@ -28,13 +28,13 @@ def shape_of(payload: dict[str, Any], event: str) -> Shape:
         return Shape.REFUSAL if is_error else Shape.TYPED
     if "v" in payload or "p" in payload or "o" in payload:
         return Shape.DELTA
-    if payload.get("error") or isinstance(message, str):
+    if payload.get("error") or payload.get("error_code") or isinstance(message, str):
         return Shape.REFUSAL
     if isinstance(message, dict):
         return Shape.SNAPSHOT
     if "message" in payload:
         return Shape.UNKNOWN
-    if "detail" in payload or "wss_url" in payload or payload.get("error_code"):
+    if "detail" in payload or "wss_url" in payload:
         return Shape.REFUSAL
     return Shape.UNKNOWN if event in _PLAIN_EVENTS else Shape.TYPED
 

@@ -30,6 +30,10 @@ class Pictures:
         self._called = False
         self._async = False
 
+    @property
+    def any_sent(self) -> bool:
+        return bool(self._sent)
+
     def learn_own(self, message: Json) -> None:
         """A message of ours, echoed: its files are uploads."""
         for part in _pointer_parts(message):

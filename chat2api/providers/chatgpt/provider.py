@@ -186,7 +186,7 @@ class ChatGptProvider:
             problem = refusal(response)
             if not self._routes.is_missing(problem):
                 raise problem
-            self._routes.note_missing(session, newer=newer)
+            self._routes.note_missing(session, "f" if newer else "classic")
         raise UpstreamBadResponse("The upstream has no conversation endpoint that we know.")
 
     def _post(

@@ -7,7 +7,7 @@ from contextlib import closing
 
 from chat2api.chat.events import EventStream
 from chat2api.codecs.errors import CodecError
-from chat2api.codecs.sse import SseDecoder
+from chat2api.codecs.sse import FastSseDecoder
 from chat2api.errors import UpstreamBadResponse
 from chat2api.providers.chatgpt.decode import TurnDecoder
 from chat2api.transport.protocol import Response
@@ -22,7 +22,7 @@ class StreamReader:
 
     def events(self, response: Response) -> EventStream:
         """Until the end marker or the end of the stream. Raises what reading raises."""
-        frames = SseDecoder(self._limit)
+        frames = FastSseDecoder(self._limit)
         decoder = self._decoder
         try:
             with closing(_closing_chunks(response)) as chunks:

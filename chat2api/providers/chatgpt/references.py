@@ -24,7 +24,6 @@ _REFERENCE_ID = re.compile(r"turn(\d{1,6})([a-z_]+?)(\d{1,6})\Z")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
-
 @dataclass(frozen=True, slots=True)
 class Link:
     """What stands in the text instead of a mark, and the sources it names."""

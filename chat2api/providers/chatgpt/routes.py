@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Literal
 
 from chat2api.errors import Chat2ApiError, NotFound, UpstreamBadResponse
@@ -12,6 +13,12 @@ from chat2api.providers.chatgpt.session import Session
 KEEP_SECONDS = 3600.0
 
 Endpoint = Literal["auto", "f", "classic"]
+Flow = Literal["auto", "single", "two_step"]
+What = Literal["f", "classic", "single", "two_step"]
+
+_OTHER: Mapping[What, What] = MappingProxyType(
+    {"f": "classic", "classic": "f", "single": "two_step", "two_step": "single"}
+)
 
 
 class Routes:
@@ -21,39 +28,30 @@ class Routes:
         self._clock = clock
         self._missing: dict[tuple[str, str], float] = {}
 
-    # --- the sentinel's flow
-
-    def two_step_missing(self, session: Session) -> bool:
-        return self._is_missing(session, "two_step")
-
-    def note_two_step_missing(self, session: Session) -> None:
-        self._note(session, "two_step")
-
-    # --- the conversation endpoint
+    def sentinel_order(self, session: Session, setting: Flow) -> tuple[bool, ...]:
+        """In which order to try the sentinel's flows: True for two steps."""
+        if setting != "auto":
+            return (setting == "two_step",)
+        return (False, True) if self._is_missing(session, "two_step") else (True, False)
 
     def conversation_order(self, session: Session, setting: Endpoint) -> tuple[bool, ...]:
         """In which order to try: True for f/conversation. Anonymous turns know the older one best."""
         if setting != "auto":
             return (setting == "f",)
-        order = (False, True) if session.anonymous else (True, False)
-        if self._is_missing(session, _name(order[0])):
-            return (order[1], order[0])
-        return order
+        first = not session.anonymous
+        if self._is_missing(session, "f" if first else "classic"):
+            first = not first
+        return (first, not first)
 
-    def note_missing(self, session: Session, *, newer: bool) -> None:
-        self._note(session, _name(newer))
+    def note_missing(self, session: Session, what: What) -> None:
+        """Try this one last for a while. What stands on the other side was missing before, or never tried."""
+        self._missing[(session.base + session.prefix, what)] = self._clock() + KEEP_SECONDS
+        self._missing.pop((session.base + session.prefix, _OTHER[what]), None)
 
     @staticmethod
     def is_missing(problem: Chat2ApiError) -> bool:
         """Whether a 404 or 405 speaks of the path, and not of a model or a conversation."""
         return type(problem) in (NotFound, UpstreamBadResponse)
 
-    def _is_missing(self, session: Session, what: str) -> bool:
+    def _is_missing(self, session: Session, what: What) -> bool:
         return self._missing.get((session.base + session.prefix, what), 0.0) > self._clock()
-
-    def _note(self, session: Session, what: str) -> None:
-        self._missing[(session.base + session.prefix, what)] = self._clock() + KEEP_SECONDS
-
-
-def _name(newer: bool) -> str:
-    return "f" if newer else "classic"

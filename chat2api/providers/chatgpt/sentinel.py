@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from chat2api.compute.protocol import ComputeFailed, ComputeTimeout
 from chat2api.errors import (
+    Chat2ApiError,
     ProofTooHard,
     UpstreamBadResponse,
     UpstreamChallenge,
@@ -41,6 +42,14 @@ class SentinelOptions:
     proof_seconds: float = 30.0
 
 
+class _FlowMissing(Exception):
+    """This upstream does not have the routes of the flow; `problem` is how it said so."""
+
+    def __init__(self, problem: Chat2ApiError) -> None:
+        super().__init__()
+        self.problem = problem
+
+
 class Sentinel:
     """Obtains the headers that let a turn through. A fresh sequence for every turn."""
 
@@ -53,19 +62,31 @@ class Sentinel:
 
         Raises UpstreamChallenge, ProofTooHard, UpstreamLoginRequired, or the refusal.
         """
-        if self._options.flow == "single":
-            return self._single(session)
-        if self._options.flow == "auto" and self._routes.two_step_missing(session):
-            return self._single(session)
-        answer = self._prepare(session)
-        return self._single(session) if answer is None else self._finalize(session, answer)
+        problem: Chat2ApiError | None = None
+        for two_step in self._routes.sentinel_order(session, self._options.flow):
+            try:
+                return self._two_step(session) if two_step else self._single(session)
+            except _FlowMissing as missing:
+                self._routes.note_missing(session, "two_step" if two_step else "single")
+                problem = missing.problem
+        raise problem or UpstreamBadResponse("The upstream has no requirements route.")
+
+    def _first_call(self, session: Session, path: str, flow: Flow) -> dict[str, Any]:
+        """The answer of the call that opens a flow. Raises _FlowMissing when there is no such route."""
+        body = {"p": self._opening(session, flow)}
+        response = session.open("POST", session.prefix + path, body, {}, repeatable=True)
+        if response.status == 200:
+            return _document(session.document(response))
+        problem = refusal(response)
+        if response.status in (404, 405) and self._routes.is_missing(problem):
+            raise _FlowMissing(problem)
+        raise problem
 
     # --- one call
 
     def _single(self, session: Session) -> Mapping[str, str]:
-        path = f"{session.prefix}/sentinel/chat-requirements"
-        answer = _document(session.ask("POST", path, {"p": self._opening(session, "single")}))
-        self._check(session, answer)
+        answer = self._first_call(session, "/sentinel/chat-requirements", "single")
+        self._check(answer)
         headers = {_HEADER_TOKEN: _token(answer, "token")}
         solved = self._solved(session, answer, "single")
         if solved is not None:
@@ -74,26 +95,9 @@ class Sentinel:
 
     # --- two calls
 
-    def _prepare(self, session: Session) -> dict[str, Any] | None:
-        """The first call's answer; None when this upstream has only the older flow."""
-        path = f"{session.prefix}/sentinel/chat-requirements/prepare"
-        response = session.open(
-            "POST", path, {"p": self._opening(session, "two_step")}, {}, repeatable=True
-        )
-        if response.status == 200:
-            return _document(session.document(response))
-        problem = refusal(response)
-        if (
-            self._options.flow == "auto"
-            and response.status in (404, 405)
-            and self._routes.is_missing(problem)
-        ):
-            self._routes.note_two_step_missing(session)
-            return None
-        raise problem
-
-    def _finalize(self, session: Session, answer: dict[str, Any]) -> Mapping[str, str]:
-        self._check(session, answer)
+    def _two_step(self, session: Session) -> Mapping[str, str]:
+        answer = self._first_call(session, "/sentinel/chat-requirements/prepare", "two_step")
+        self._check(answer)
         prepare_token = _token(answer, "prepare_token")
         solved = self._solved(session, answer, "two_step")
         body = {"prepare_token": prepare_token}
@@ -108,7 +112,7 @@ class Sentinel:
 
     # --- what may stand in the way
 
-    def _check(self, session: Session, answer: dict[str, Any]) -> None:
+    def _check(self, answer: dict[str, Any]) -> None:
         if answer.get("force_login") is True:
             raise UpstreamLoginRequired(
                 "The upstream demands a login from this server's address; another exit (PROXY_URL) "

@@ -6,7 +6,7 @@ is known by its id, so whatever comes again says nothing twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 from chat2api.chat.events import Citation
@@ -97,10 +97,9 @@ class Transcript:
         self._take_turns(track)
         if metadata != "same":
             self._read_metadata(track, rewritten=metadata == "rewritten")
-        if track.kind is Kind.ANSWER and track is not self.answer:
-            if self.answer is None or track.number > self.answer.number:
-                self.answer = track
-                self._on_answer(message_id)
+        if track.kind is Kind.ANSWER and (self.answer is None or track.number > self.answer.number):
+            self.answer = track
+            self._on_answer(message_id)
         track.advance()
         self._look_around(track)
         self._waiting = track if track.waiting else None
@@ -212,8 +211,28 @@ class Transcript:
             return True
         return not self.is_answered
 
+    def is_whole(self, tracks: Sequence[Track]) -> bool:
+        """Whether these messages of an idle stored conversation, to its end, are a whole turn.
+
+        An answer must be the last of them, or a picture; nothing may still be in the making.
+        """
+        if not tracks or self.is_researching or any(map(_is_in_work, tracks)):
+            return False
+        last = tracks[-1]
+        if last.kind is Kind.ANSWER:
+            return last is self.answer and self.is_answered
+        return last.kind is Kind.PICTURES and self.pictures.any_sent
+
+    def show_leftover_pictures(self) -> None:
+        for picture in self.pictures.leftovers():
+            self._outlet.picture(picture)
+
     def sources(self) -> Iterable[Citation]:
         """All sources that visible messages name."""
         for track in self._tracks.values():
             if track.kind is Kind.ANSWER:
                 yield from track.references.sources()
+
+
+def _is_in_work(track: Track) -> bool:
+    return track.kind is Kind.PICTURES and not is_finished(track.message)

@@ -141,7 +141,7 @@ def add_account() -> Response:
 def _account(account: Account) -> Json:
     return {
         "name": account.name,
-        "token": account.token,
+        "access_token": account.token,
         "plan": account.plan,
         "workspaces": list(account.workspaces),
         "expires_at": account.expires_at,
