@@ -154,6 +154,8 @@ class _Edit:
     def operate(self, path: Path, operation: str, value: Any) -> None:
         place = self._locate(path)
         run = _OPERATIONS.get(operation)
+        if not path and operation != "remove" and not isinstance(value, dict):
+            run = None  # a document is an object
         if place is None or run is None:
             logger.debug("ignored %.20r at %.200r", operation, path)
             return

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 
+from chat2api.secret import Secret
 from chat2api.settings.load import LoadedSettings
 from chat2api.settings.problems import Problem, SettingsError
 
 DEMO_SOURCE = "--demo"
+DEMO_KEY = "sk-demo"
+"""Selects the demo's accounts. No secret: the demo listens on this machine only and holds nothing."""
 _LOOPBACK = "127.0.0.1"
 
 
@@ -38,6 +41,8 @@ def apply_demo(loaded: LoadedSettings) -> LoadedSettings:
         # The simulator is on this machine; a proxy could not reach it.
         "proxy_url": (),
     }
+    if not settings.authorization:
+        changes["authorization"] = (Secret(DEMO_KEY),)
     if not is_loopback(settings.host):
         changes["host"] = _LOOPBACK
     return _changed(loaded, changes)

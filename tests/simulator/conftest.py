@@ -123,7 +123,7 @@ class _Reader:
         self.seen[message["id"]] = message
 
     def event(self, data: str) -> None:
-        if data == "[DONE]":
+        if data.strip() == "[DONE]":
             self.reading.done = True
             return
         try:
@@ -508,8 +508,18 @@ def live(live_process: Live) -> Live:
 
 
 @pytest.fixture
-def live_caller(live: Live) -> Caller:
-    return Caller(live.send, live.control("/accounts")["accounts"][0]["access_token"])
+def caller_of() -> Callable[[Live], Caller]:
+    """The first demo account of a running simulator."""
+
+    def caller(live: Live) -> Caller:
+        return Caller(live.send, live.control("/accounts")["accounts"][0]["access_token"])
+
+    return caller
+
+
+@pytest.fixture
+def live_caller(live: Live, caller_of: Callable[[Live], Caller]) -> Caller:
+    return caller_of(live)
 
 
 @pytest.fixture
@@ -523,5 +533,4 @@ def start() -> Iterator[Callable[..., Live]]:
 
     yield one
     for live in started:
-        if live.process.poll() is None:
-            stop_simulator(live)
+        stop_simulator(live)

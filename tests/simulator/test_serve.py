@@ -53,14 +53,14 @@ def test_it_ends_when_stdin_closes(start: Any) -> None:
     live.process.stdin.close()
     assert live.process.wait(timeout=5) == 0
     assert time.monotonic() - began < 3
-    live.process.stdout.close()
 
 
-def test_it_ends_on_sigterm_with_a_stream_running(start: Any) -> None:
+def test_it_ends_on_sigterm_with_a_stream_running(start: Any, caller_of: Any) -> None:
     live = start("--set", "sentinel=off")
-    live.control("/next", {"scenario": "text", "fault": "quiet", "params": {"seconds": 60}})
-    body = '{"action": "next", "model": "auto", "messages": [], "parent_message_id": "x"}'
-    connection = live.open("POST", "/backend-anon/conversation", {}, body)
+    caller = caller_of(live)
+    body = caller.body("/sim text fault=quiet seconds=60")
+    connection = live.open("POST", "/backend-api/f/conversation", caller.headers, body)
+    assert connection.getresponse().status == 200
     live.process.terminate()
     assert live.process.wait(timeout=6) == 0
     connection.close()

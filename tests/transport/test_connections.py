@@ -1,14 +1,25 @@
-"""Connections that report the socket they use, whatever the route."""
+"""Connections: that they report what they use, serve again, and fail with the stage named."""
 
 from __future__ import annotations
 
+import logging
 import math
+import os
+import socket
+import time
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from urllib3.contrib.socks import SOCKSProxyManager
 
+from chat2api.errors import (
+    Chat2ApiError,
+    ClientGone,
+    UpstreamBadResponse,
+    UpstreamConnectionError,
+)
 from chat2api.lifetime.call import Call
 from chat2api.transport.connections import TrackingAdapter
 from chat2api.transport.flow import Flow, current_flow
@@ -32,11 +43,16 @@ def adapter() -> Iterator[TrackingAdapter]:
     made.close()
 
 
+Serve = Callable[..., Any]
+Ask = Callable[..., Any]
+
+PASSWORD = "pr0xy-p4ss"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 def test_a_connection_reports_when_it_connects_and_when_it_is_used_again(
-    adapter: TrackingAdapter, serve: Callable[..., Any]
+    adapter: TrackingAdapter, serve: Serve
 ) -> None:
     server = serve(["request", OK, "request", OK, "hold"])
     pool = adapter.poolmanager.connection_from_url(server.url)
@@ -76,3 +92,178 @@ def test_socks_keeps_its_own_kind_of_connection(adapter: TrackingAdapter) -> Non
     assert isinstance(manager, SOCKSProxyManager)
     pool = manager.connection_from_host("host.test", scheme="http")
     assert any(kind.__name__ == "SOCKSConnection" for kind in pool.ConnectionCls.__mro__)
+
+
+# --- used again, or not
+
+
+def test_a_connection_is_used_again(serve: Serve, ask: Ask) -> None:
+    server = serve(["request", OK, "request", CHUNKED, b"0\r\n\r\n", "request", OK, "hold"])
+    assert [ask(server.url).read(9) for _ in range(3)] == [b"ok", b"", b"ok"]
+    assert len(set(server.ports)) == 1
+
+
+def test_a_call_that_ends_does_not_reach_into_a_later_exchange(serve: Serve, ask: Ask) -> None:
+    """The last piece gives the connection back before its reader has looked at it."""
+    server = serve(["request", OK, "request", CHUNKED, 0.1, b"4\r\nmine\r\n", b"0\r\n\r\n"])
+    early = Call(math.inf)
+    pieces = ask(server.url, call=early).chunks()
+    assert next(pieces) == b"ok"
+    later = ask(server.url)
+    early.cancel(ClientGone("The caller hung up."))
+    assert later.read(9) == b"mine"
+    assert len(set(server.ports)) == 1
+    with pytest.raises(ClientGone):
+        next(pieces)
+
+
+STALE = ["request", OK, "request"]
+
+
+def test_a_stale_connection_is_replaced_where_the_request_may_be_repeated(
+    serve: Serve, ask: Ask
+) -> None:
+    server = serve(STALE, ["request", OK])
+    assert ask(server.url).read(9) == b"ok"
+    assert ask(server.url, repeatable=True).read(9) == b"ok"
+    assert (len(server.requests), len(set(server.ports))) == (3, 2)
+
+
+def test_a_stale_connection_is_an_error_where_it_may_not(serve: Serve, ask: Ask) -> None:
+    server = serve(STALE, ["request", OK])
+    assert ask(server.url).read(9) == b"ok"
+    with pytest.raises(UpstreamConnectionError, match="stage: response"):
+        ask(server.url)
+    assert len(server.requests) == 2
+
+
+def test_a_request_is_repeated_once_only(serve: Serve, ask: Ask) -> None:
+    server = serve(["request"])
+    with pytest.raises(UpstreamConnectionError, match="stage: response"):
+        ask(server.url, repeatable=True)
+    assert len(server.requests) == 2
+
+
+def test_what_the_second_try_met_is_what_is_told(serve: Serve, ask: Ask) -> None:
+    server = serve(["request"], ["request", b"garbage\r\n\r\n"])
+    with pytest.raises(UpstreamBadResponse, match="not HTTP"):
+        ask(server.url, repeatable=True)
+
+
+def test_many_exchanges_leave_no_descriptor(serve: Serve, ask: Ask) -> None:
+    endings: list[list[Any]] = [
+        [OK],
+        [CHUNKED, b"3\r\none\r\n"],
+        ["reset"],
+        [b"?\r\n\r\n"],
+        [CHUNKED, b"3\r\none\r\n", "hold"],
+    ]
+    servers = [serve(["request", *ending]) for ending in endings]
+
+    def exchange(number: int) -> None:
+        try:
+            pieces = ask(servers[number % 5].url).chunks()
+            next(pieces)
+            pieces.close()
+        except Chat2ApiError:
+            pass
+
+    for number in range(5):
+        exchange(number)
+    before = len(os.listdir("/proc/self/fd"))
+    for number in range(200):
+        exchange(number)
+    deadline = time.monotonic() + 1
+    while len(os.listdir("/proc/self/fd")) > before and time.monotonic() < deadline:
+        time.sleep(0.01)  # the servers' own ends take a moment to close
+    assert len(os.listdir("/proc/self/fd")) <= before
+
+
+# --- not getting there
+
+
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def shown(error: BaseException) -> str:
+    """All that a log would show of it."""
+    return f"{error!r} {error.args!r}" + "".join(traceback.format_exception(error))
+
+
+def test_a_refused_connection_names_its_stage(ask: Ask) -> None:
+    with pytest.raises(UpstreamConnectionError, match="stage: connect"):
+        ask(f"http://127.0.0.1:{closed_port()}/")
+
+
+def test_a_name_that_does_not_resolve_names_its_stage(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    with pytest.raises(UpstreamConnectionError, match="stage: dns"):
+        ask("http://nobody.test/")
+
+
+def test_a_plain_server_behind_https_names_its_stage(serve: Serve, ask: Ask) -> None:
+    server = serve([b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+    with pytest.raises(UpstreamConnectionError, match="stage: tls"):
+        ask(f"https://127.0.0.1:{server.port}/")
+
+
+def test_a_handshake_nobody_answers_names_its_stage(serve: Serve, ask: Ask) -> None:
+    server = serve(["hold"])
+    with pytest.raises(UpstreamConnectionError, match="stage: tls"):
+        ask(f"https://127.0.0.1:{server.port}/", repeatable=True)
+
+
+REFUSING = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "steps"),
+    [
+        ("http", None),
+        ("http", ["request", REFUSING]),
+        ("https", None),
+        ("https", ["request", REFUSING]),
+        ("https", ["hold"]),  # behind http, a silent proxy is a silent upstream
+    ],
+)
+def test_a_failing_proxy_names_its_stage_and_not_its_password(
+    serve: Serve, ask: Ask, caplog: pytest.LogCaptureFixture, scheme: str, steps: list[Any] | None
+) -> None:
+    port = serve(steps).port if steps else closed_port()
+    with caplog.at_level(logging.DEBUG), pytest.raises(UpstreamConnectionError) as caught:
+        ask(f"{scheme}://upstream.test/", proxy=f"http://user:{PASSWORD}@127.0.0.1:{port}")
+    assert "stage: proxy" in caught.value.message
+    assert PASSWORD not in shown(caught.value) + caplog.text
+
+
+@pytest.mark.parametrize("steps", [None, ["request"], [b"\x05\xff"]])
+def test_a_dead_socks_proxy_names_its_stage_and_not_its_password(
+    serve: Serve, ask: Ask, caplog: pytest.LogCaptureFixture, steps: list[Any] | None
+) -> None:
+    port = serve(steps).port if steps else closed_port()
+    with caplog.at_level(logging.DEBUG), pytest.raises(UpstreamConnectionError) as caught:
+        ask("http://upstream.test/", proxy=f"socks5h://user:{PASSWORD}@127.0.0.1:{port}")
+    assert "stage: proxy" in caught.value.message
+    assert PASSWORD not in shown(caught.value) + caplog.text
+
+
+def test_a_proxy_is_given_its_password_and_the_upstream_is_not(serve: Serve, ask: Ask) -> None:
+    proxy = serve(["request", OK])
+    answer = ask("http://upstream.test/x", proxy=f"http://user:{PASSWORD}@127.0.0.1:{proxy.port}")
+    assert answer.read(9) == b"ok"
+    assert proxy.requests[0].startswith(b"GET http://upstream.test/x HTTP/1.1\r\n")
+    assert b"Proxy-Authorization: Basic dXNlcjpwcjB4eS1wNHNz\r\n" in proxy.requests[0]
+
+
+def test_the_environment_names_no_proxy(
+    serve: Serve, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{closed_port()}")
+    assert ask(serve(["request", OK]).url).read(9) == b"ok"

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import gzip
-import logging
 import math
-import os
-import socket
 import threading
 import time
+import traceback
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
@@ -35,7 +33,6 @@ from chat2api.transport.protocol import Outgoing
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 UNFRAMED = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
-PASSWORD = "pr0xy-p4ss"
 
 Serve = Callable[..., Any]
 Ask = Callable[..., Any]
@@ -221,10 +218,9 @@ def test_headers_beyond_all_measure_are_a_bad_response(
 def test_a_body_that_breaks_is_told_after_what_came(
     serve: Serve, ask: Ask, steps: list[Any], error: type[Exception]
 ) -> None:
-    pieces = []
+    pieces: list[bytes] = []
     with pytest.raises(Chat2ApiError) as caught:
-        for piece in ask(serve(["request", *steps]).url).chunks():
-            pieces.append(piece)
+        pieces.extend(ask(serve(["request", *steps]).url).chunks())
     assert (type(caught.value), b"".join(pieces)[:3]) == (error, b"one")
 
 
@@ -266,10 +262,9 @@ def test_dripping_never_counts_as_silence(serve: Serve, ask: Ask) -> None:
     server = serve(["request", CHUNKED, *drip])
     call = Call(math.inf)
     with taking(0.3, 0.5), cancelling(call, 0.3, UpstreamTimeout("The deadline.")):
-        pieces = []
+        pieces: list[bytes] = []
         with pytest.raises(UpstreamTimeout, match=r"^The deadline\.$"):
-            for piece in ask(server.url, idle=0.1, call=call).chunks():
-                pieces.append(piece)
+            pieces.extend(ask(server.url, idle=0.1, call=call).chunks())
     assert len(pieces) > 5
 
 
@@ -311,6 +306,19 @@ def test_a_call_that_ends_between_headers_and_body(serve: Serve, ask: Ask, call:
         answer.read(99)
 
 
+def test_what_arrived_is_not_given_to_a_call_that_is_over(
+    serve: Serve, ask: Ask, call: Call
+) -> None:
+    """Ending a TLS connection ends its decryption: what comes after is not the body."""
+    server = serve(["request", UNFRAMED, b"one", 0.05, b"two", "hold"])
+    pieces = ask(server.url).chunks()
+    assert next(pieces) == b"one"
+    time.sleep(0.1)
+    call.cancel(ClientGone("The caller hung up."))
+    with pytest.raises(ClientGone):
+        next(pieces)
+
+
 @pytest.mark.parametrize("begun", [False, True])
 def test_closing_early_closes_the_connection(serve: Serve, ask: Ask, begun: bool) -> None:
     server = serve(["request", CHUNKED, chunk(b"one"), "hold"])
@@ -330,173 +338,7 @@ def test_an_abandoned_generator_closes_the_connection(serve: Serve, ask: Ask) ->
     assert server.left.wait(0.3)
 
 
-# --- connections
-
-
-def test_a_connection_is_used_again(serve: Serve, ask: Ask) -> None:
-    server = serve(["request", OK, "request", CHUNKED, b"0\r\n\r\n", "request", OK, "hold"])
-    assert [ask(server.url).read(9) for _ in range(3)] == [b"ok", b"", b"ok"]
-    assert len(set(server.ports)) == 1
-
-
-def test_a_call_that_ends_does_not_reach_into_a_later_exchange(serve: Serve, ask: Ask) -> None:
-    """The last piece gives the connection back before its reader has looked at it."""
-    server = serve(["request", OK, "request", CHUNKED, 0.1, chunk(b"mine"), b"0\r\n\r\n"])
-    early = Call(math.inf)
-    pieces = ask(server.url, call=early).chunks()
-    assert next(pieces) == b"ok"
-    later = ask(server.url)
-    early.cancel(ClientGone("The caller hung up."))
-    assert later.read(9) == b"mine"
-    assert len(set(server.ports)) == 1
-    with pytest.raises(ClientGone):
-        next(pieces)
-
-
-STALE = ["request", OK, "request"]
-
-
-def test_a_stale_connection_is_replaced_where_the_request_may_be_repeated(
-    serve: Serve, ask: Ask
-) -> None:
-    server = serve(STALE, ["request", OK])
-    assert ask(server.url).read(9) == b"ok"
-    assert ask(server.url, repeatable=True).read(9) == b"ok"
-    assert (len(server.requests), len(set(server.ports))) == (3, 2)
-
-
-def test_a_stale_connection_is_an_error_where_it_may_not(serve: Serve, ask: Ask) -> None:
-    server = serve(STALE, ["request", OK])
-    assert ask(server.url).read(9) == b"ok"
-    with pytest.raises(UpstreamConnectionError, match="stage: response"):
-        ask(server.url)
-    assert len(server.requests) == 2
-
-
-def test_a_request_is_repeated_once_only(serve: Serve, ask: Ask) -> None:
-    server = serve(["request"])
-    with pytest.raises(UpstreamConnectionError, match="stage: response"):
-        ask(server.url, repeatable=True)
-    assert len(server.requests) == 2
-
-
-def test_what_the_second_try_met_is_what_is_told(serve: Serve, ask: Ask) -> None:
-    server = serve(["request"], ["request", b"garbage\r\n\r\n"])
-    with pytest.raises(UpstreamBadResponse, match="not HTTP"):
-        ask(server.url, repeatable=True)
-
-
-def test_many_exchanges_leave_no_descriptor(serve: Serve, ask: Ask) -> None:
-    endings = [
-        [OK],
-        [CHUNKED, chunk(b"one")],
-        ["reset"],
-        [b"?\r\n\r\n"],
-        [CHUNKED, chunk(b"one"), "hold"],
-    ]
-    servers = [serve(["request", *ending]) for ending in endings]
-
-    def exchange(number: int) -> None:
-        try:
-            pieces = ask(servers[number % 5].url).chunks()
-            next(pieces)
-            pieces.close()
-        except Chat2ApiError:
-            pass
-
-    for number in range(5):
-        exchange(number)
-    before = len(os.listdir("/proc/self/fd"))
-    for number in range(200):
-        exchange(number)
-    deadline = time.monotonic() + 1
-    while len(os.listdir("/proc/self/fd")) > before and time.monotonic() < deadline:
-        time.sleep(0.01)  # the servers' own ends take a moment to close
-    assert len(os.listdir("/proc/self/fd")) <= before
-
-
-# --- not getting there
-
-
-def closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
-def shown(error: BaseException) -> str:
-    """All that a log or a debugger would show of it without looking into its context."""
-    return f"{error} {error!r} {error.args!r} {getattr(error, '__notes__', '')} {error.__cause__!r}"
-
-
-def test_a_refused_connection_names_its_stage(ask: Ask) -> None:
-    with pytest.raises(UpstreamConnectionError, match="stage: connect"):
-        ask(f"http://127.0.0.1:{closed_port()}/")
-
-
-def test_a_name_that_does_not_resolve_names_its_stage(
-    ask: Ask, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    with pytest.raises(UpstreamConnectionError, match="stage: dns"):
-        ask("http://nobody.test/")
-
-
-def test_a_plain_server_behind_https_names_its_stage(serve: Serve, ask: Ask) -> None:
-    server = serve([b"HTTP/1.1 400 Bad Request\r\n\r\n"])
-    with pytest.raises(UpstreamConnectionError, match="stage: tls"):
-        ask(f"https://127.0.0.1:{server.port}/")
-
-
-def test_a_handshake_nobody_answers_names_its_stage(serve: Serve, ask: Ask) -> None:
-    server = serve(["hold"])
-    with taking(0.3, 1.0), pytest.raises(UpstreamConnectionError, match="stage: tls"):
-        ask(f"https://127.0.0.1:{server.port}/", repeatable=True)
-
-
-REFUSING = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
-
-
-@pytest.mark.parametrize("scheme", ["http", "https"])
-@pytest.mark.parametrize("steps", [["request", REFUSING], ["hold"], None])
-def test_a_failing_proxy_names_its_stage_and_not_its_password(
-    serve: Serve, ask: Ask, caplog: pytest.LogCaptureFixture, scheme: str, steps: list[Any] | None
-) -> None:
-    if (scheme, steps) == ("http", ["hold"]):
-        pytest.skip("a silent proxy of a plain request is a silent upstream")
-    port = serve(steps).port if steps else closed_port()
-    with caplog.at_level(logging.DEBUG), pytest.raises(UpstreamConnectionError) as caught:
-        ask(f"{scheme}://upstream.test/", proxy=f"http://user:{PASSWORD}@127.0.0.1:{port}")
-    assert "stage: proxy" in caught.value.message
-    assert PASSWORD not in shown(caught.value) + caplog.text
-
-
-@pytest.mark.parametrize("steps", [None, ["request"], [b"\x05\xff"]])
-def test_a_dead_socks_proxy_names_its_stage_and_not_its_password(
-    serve: Serve, ask: Ask, caplog: pytest.LogCaptureFixture, steps: list[Any] | None
-) -> None:
-    port = serve(steps).port if steps else closed_port()
-    with caplog.at_level(logging.DEBUG), pytest.raises(UpstreamConnectionError) as caught:
-        ask("http://upstream.test/", proxy=f"socks5h://user:{PASSWORD}@127.0.0.1:{port}")
-    assert "stage: proxy" in caught.value.message
-    assert PASSWORD not in shown(caught.value) + caplog.text
-
-
-def test_a_proxy_is_given_its_password_and_the_upstream_is_not(serve: Serve, ask: Ask) -> None:
-    proxy = serve(["request", OK])
-    answer = ask("http://upstream.test/x", proxy=f"http://user:{PASSWORD}@127.0.0.1:{proxy.port}")
-    assert answer.read(9) == b"ok"
-    assert proxy.requests[0].startswith(b"GET http://upstream.test/x HTTP/1.1\r\n")
-    assert b"Proxy-Authorization: Basic dXNlcjpwcjB4eS1wNHNz\r\n" in proxy.requests[0]
-
-
-def test_the_environment_names_no_proxy(
-    serve: Serve, ask: Ask, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{closed_port()}")
-    assert ask(serve(["request", OK]).url).read(9) == b"ok"
+# --- what cannot be sent
 
 
 @pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\nb", "a\rb", "café ☕"])
@@ -506,7 +348,7 @@ def test_header_values_that_cannot_be_sent_are_the_callers_fault(
     server = serve(["request", OK])
     with pytest.raises(RequestError, match="header value") as caught:
         ask(server.url, headers={"Authorization": f"Bearer {value}"})
-    assert value not in shown(caught.value)
+    assert repr(value)[1:-1] not in "".join(traceback.format_exception(caught.value))
     assert server.requests == []
 
 

@@ -52,9 +52,9 @@ class Recovery:
         """Go on until the turn is complete. Raises `cut`, or that the stream was truncated."""
         facts = self._decoder.facts
         ended = cut or UpstreamTruncated("The upstream's stream ended before the answer did.")
-        if facts.resume_token is not None and facts.conversation_id is not None:
-            if not self._turn.temporary or facts.handoff:
-                yield from self._resumed()
+        known = facts.resume_token is not None and facts.conversation_id is not None
+        if known and (facts.handoff or not self._turn.temporary):
+            yield from self._resumed()
         if self._decoder.complete:
             return
         if self._turn.temporary or facts.conversation_id is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -10,9 +11,10 @@ from chat2api.simulator.documents import Json
 from chat2api.simulator.faults.lines import at_text
 from chat2api.simulator.faults.model import Fault
 from chat2api.simulator.params import BadParameter, Params
-from chat2api.simulator.turn import message, new_id, text_content
+from chat2api.simulator.turn import message, text_content
 from chat2api.simulator.wire.items import DONE, Break, Frame, Items, Pause
 
+_CONVERSATION_ID = re.compile(r'"conversation_id": ?"([^"]+)"')
 FAILED = "Something went wrong while generating the response."
 
 
@@ -25,45 +27,68 @@ def _system_error(text: str) -> Json:
     return message("tool", content, name="system")
 
 
-def _error_frame(params: Params) -> Frame:
-    """One in-stream error in the wanted shape (sheet 5.11)."""
+def _error_in(params: Params) -> Callable[[str | None], Frame]:
+    """Makes one in-stream error in the wanted shape (sheet 5.11) for a conversation id."""
     text, code = params.text("text", FAILED), params.text("code", "")
-    conversation = {"conversation_id": new_id()}
-    forms: dict[str, Callable[[], Frame]] = {
-        "text": lambda: Frame(_dump({"message": None, **conversation, "error": text})),
-        "object": lambda: Frame(_dump({"error": {"message": text, "code": code or None}})),
-        "code": lambda: Frame(_dump({"error": text, "error_code": code or "network_error"})),
-        "detail": lambda: Frame(
+    forms: dict[str, Callable[[Json], Frame]] = {
+        "text": lambda ids: Frame(_dump({"message": None, **ids, "error": text})),
+        "object": lambda ids: Frame(_dump({"error": {"message": text, "code": code or None}})),
+        "code": lambda ids: Frame(_dump({"error": text, "error_code": code or "network_error"})),
+        "detail": lambda ids: Frame(
             _dump({"detail": {"message": text, "code": code} if code else text})
         ),
-        "v1": lambda: Frame(
-            _dump(
-                {"p": "", "o": "add", "v": {"message": None, **conversation, "error": text}, "c": 0}
-            ),
+        "v1": lambda ids: Frame(
+            _dump({"p": "", "o": "add", "v": {"message": None, **ids, "error": text}, "c": 0}),
             "delta",
         ),
-        "patch": lambda: Frame(
+        "patch": lambda ids: Frame(
             _dump({"p": "", "o": "patch", "v": [{"p": "/error", "o": "replace", "v": text}]}),
             "delta",
         ),
-        "system_error": lambda: Frame(
-            _dump({"message": _system_error(text), **conversation, "error": None})
+        "system_error": lambda ids: Frame(
+            _dump({"message": _system_error(text), **ids, "error": None})
         ),
     }
     form = params.text("form", "text")
     if form not in forms:
         raise BadParameter(f"form={form!r} is none of {', '.join(forms)}")
-    return forms[form]()
+    return lambda conversation_id: forms[form]({"conversation_id": conversation_id})
+
+
+def _conversation_id(frame: Frame) -> str | None:
+    found = _CONVERSATION_ID.search(frame.data)
+    return found[1] if found else None
 
 
 def _inband(items: Items, params: Params) -> Items:
-    return iter((_error_frame(params), DONE))
+    error = _error_in(params)
+
+    def only_error() -> Items:
+        ids = (_conversation_id(item) for item in items if isinstance(item, Frame))
+        yield error(next((found for found in ids if found), None))
+        yield DONE
+
+    return only_error()
 
 
 def _midway(items: Items, params: Params) -> Items:
-    last = (_error_frame(params), DONE) if params.flag("done", True) else (_error_frame(params),)
-    broken = at_text(items, params.integer("after", 3), iter((*last, Break("close"))))
-    return (item for item in broken)
+    error, done = _error_in(params), params.flag("done", True)
+    conversation_id: str | None = None
+
+    def watched() -> Items:
+        nonlocal conversation_id
+        for item in items:
+            if conversation_id is None and isinstance(item, Frame):
+                conversation_id = _conversation_id(item)
+            yield item
+
+    def interruption() -> Items:
+        yield error(conversation_id)
+        if done:
+            yield DONE
+        yield Break("close")
+
+    return at_text(watched(), params.integer("after", 3), interruption())
 
 
 _MALFORMED = (
