@@ -87,14 +87,11 @@ def _limited(standing: Standing, outcome: Outcome, now: float, jitter: float) ->
         strikes = standing.strikes + 1
     until = now + wait
     if outcome.per_model:
-        others = tuple(
-            (name, end)
-            for name, end in standing.model_limits
-            if name != outcome.model and end > now
-        )
+        current = dict(limit for limit in standing.model_limits if limit[1] > now)
+        current[outcome.model] = max(until, current.get(outcome.model, 0.0))
         return replace(
             standing,
-            model_limits=(*others, (outcome.model, until)),
+            model_limits=tuple(current.items()),
             strikes=strikes,
             reason=outcome.reason,
         )

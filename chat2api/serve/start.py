@@ -49,19 +49,17 @@ def check_address(host: str, port: int) -> None:
 
     Raises StartError (69; 78 when `host` is no address of this machine).
     """
-    try:
-        candidates = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-    except OSError:
-        raise StartError(f"HOST={host} cannot be resolved to an address", ExitCode.CONFIG) from None
-    family, kind, protocol, _, address = candidates[0]
-    with socket.socket(family, kind, protocol) as probe:
+    # Names become IPv4 addresses, as gunicorn takes them.
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
         # As the server itself will do; connections of an earlier run in TIME_WAIT do not count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(address)
+            probe.bind((host, port))
             probe.listen(1)
+        except socket.gaierror:
+            message = f"HOST={host} cannot be resolved to an address"
+            raise StartError(message, ExitCode.CONFIG) from None
         except OSError as error:
             raise _cannot_listen(host, port, error) from error
 

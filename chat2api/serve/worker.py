@@ -60,11 +60,19 @@ class Drainable(Protocol):
         """Ends threads, processes and connections, after the last request."""
 
 
-class AnonymousResponse(wsgi.Response):  # type: ignore[misc]
-    """gunicorn's response without the header that tells which software answers."""
+class PlainResponse(wsgi.Response):  # type: ignore[misc]
+    """gunicorn's response without the header that tells which software answers, and a little quicker."""
 
     def default_headers(self) -> list[str]:
         return [line for line in super().default_headers() if not line.startswith("Server:")]
+
+    def _emit_body(self, data: bytes) -> None:
+        # gevent's sendall asks the kernel for its buffer size each time; a stream's small pieces
+        # nearly always go out whole with one plain send.
+        frame = b"%X\r\n%b\r\n" % (len(data), data) if self.chunked else data
+        sent = self.sock.send(frame)
+        if sent < len(frame):
+            self.sock.sendall(memoryview(frame)[sent:])
 
 
 class Worker(GeventWorker):  # type: ignore[misc]
@@ -75,7 +83,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
         self._stopping = Event()
         self._hurried = False
         self._waiting: dict[gevent.Greenlet[..., Any], gevent.Timeout] = {}
-        wsgi.Response = AnonymousResponse
+        wsgi.Response = PlainResponse
         gevent.get_hub().print_exception = _log_greenlet_death
         log_uncaught_errors()
         super().init_signals()

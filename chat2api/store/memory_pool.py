@@ -6,19 +6,22 @@ The next part puts a database behind the same protocol; the policy stays.
 from __future__ import annotations
 
 import itertools
+import logging
 import random
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from chat2api.errors import NoAccountAvailable, Overloaded, PoolError, PoolExhausted
 from chat2api.lifetime.call import Call
 from chat2api.pool.policy import Standing, after
 from chat2api.pool.values import Account, Lease, Need, Outcome
+
+log = logging.getLogger(__name__)
 
 _LOOK_AT_FILE_SECONDS = 2.0
 
@@ -123,31 +126,43 @@ class MemoryPool:
         return self._wait(waiter, call)
 
     def _wait(self, waiter: _Waiter, call: Call) -> _Entry:
-        with call.waking(waiter.ready.set):
-            waiter.ready.wait(max(0.0, min(self._limits.queue_seconds, call.remaining())))
+        try:
+            with call.waking(waiter.ready.set):
+                waiter.ready.wait(max(0.0, min(self._limits.queue_seconds, call.remaining())))
+            call.check()
+        except BaseException:
+            self._withdraw(waiter)
+            raise
         with self._lock:
-            entry = waiter.entry
-            if entry is None:
+            if waiter.entry is not None:
+                return waiter.entry
+            self._waiters.remove(waiter)
+            raise self._refusal(waiter.need) or Overloaded(
+                "Every account is busy; waiting took too long.", retry_after=5
+            )
+
+    def _withdraw(self, waiter: _Waiter) -> None:
+        """Leave the queue; a slot that was handed over meanwhile goes to the next in it."""
+        with self._lock:
+            if waiter.entry is None:
                 self._waiters.remove(waiter)
-            elif call.error is not None:
-                entry.running -= 1
+            else:
+                waiter.entry.running -= 1
                 self._serve_waiters()
-        call.check()
-        if entry is None:
-            with self._lock:
-                self._refuse_if_hopeless(waiter.need)
-            raise Overloaded("Every account is busy; waiting took too long.", retry_after=5)
-        return entry
 
     def _serve_waiters(self) -> None:
         """Hand free slots to whoever waits, oldest first; wake those for whom waiting lost its sense."""
+        hopeless: dict[Need, bool] = {}  # of the needs nobody is free for: most waiters have the same
         for waiter in list(self._waiters):
-            entry = self._pick(waiter.need)
-            if entry is not None:
-                waiter.entry = entry
-                self._waiters.remove(waiter)
-                waiter.ready.set()
-            elif self._refusal(waiter.need) is not None:
+            need = waiter.need
+            if need not in hopeless:
+                waiter.entry = self._pick(need)
+                if waiter.entry is not None:
+                    self._waiters.remove(waiter)
+                    waiter.ready.set()
+                    continue
+                hopeless[need] = self._refusal(need) is not None
+            if hopeless[need]:
                 waiter.ready.set()
 
     def _pick(self, need: Need) -> _Entry | None:
@@ -190,11 +205,12 @@ class MemoryPool:
 
     def _refusal(self, need: Need) -> PoolError | None:
         now = self._clock()
-        starts = [
-            entry.standing.usable_from(need.model, now)
-            for entry in self._entries
-            if self._matches(entry, need)
-        ]
+        starts = self._starts(need, now)
+        if not any(start is not None for start in starts):
+            # Nobody is left to try. If those tried are merely limited, that is what there is to say.
+            starts = self._starts(replace(need, excluded=frozenset()), now)
+            if any(start is not None and start <= now for start in starts):
+                return NoAccountAvailable("No other account is available for this request.")
         usable = [start for start in starts if start is not None]
         if not usable:
             if starts:
@@ -208,6 +224,14 @@ class MemoryPool:
             )
         return None
 
+    def _starts(self, need: Need, now: float) -> list[float | None]:
+        """From when each matching account may serve; None for not without a login."""
+        return [
+            entry.standing.usable_from(need.model, now)
+            for entry in self._entries
+            if self._matches(entry, need)
+        ]
+
     # --- the file
 
     def _reload_if_changed(self) -> None:
@@ -219,11 +243,19 @@ class MemoryPool:
         seen = _signature(self._watch)
         if seen == self._seen:
             return
+        try:
+            accounts = self._load()
+        except OSError as error:
+            if self._seen is None:
+                raise
+            log.warning("the accounts cannot be read, keeping those of before: %s", error.strerror)
+            return
         self._seen = seen
         known = {entry.account.account_id: entry for entry in self._entries}
         self._entries = deque(
-            known.get(account.account_id) or _Entry(account) for account in self._load()
+            known.get(account.account_id) or _Entry(account) for account in accounts
         )
+        self._serve_waiters()
 
 
 def _signature(path: Path | None) -> tuple[float, int]:

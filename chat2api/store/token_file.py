@@ -27,7 +27,7 @@ def looks_like_access_token(text: str) -> bool:
 def read_accounts(path: Path, provider: str) -> list[Account]:
     """The accounts in the file, in order, each once. A missing file is an empty pool."""
     try:
-        text = path.read_text("utf-8-sig")
+        text = path.read_text("utf-8-sig", "replace")
     except FileNotFoundError:
         return []
     accounts: dict[str, Account] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import openai
+import psutil
 import pytest
 import requests
 
@@ -240,3 +242,221 @@ def sse_payloads(text: str) -> list[Any]:
     """The JSON of every data line; "[DONE]" as itself."""
     lines = [line[6:] for line in text.split("\n") if line.startswith("data: ")]
     return [line if line == "[DONE]" else json.loads(line) for line in lines]
+
+
+# --- one connection, byte by byte
+
+
+def asking(text: str, *, stream: bool = True, **more: Any) -> dict[str, Any]:
+    """The body of a chat request with one message."""
+    messages = [{"role": "user", "content": text}]
+    return {"model": "gpt-5-5", "messages": messages, "stream": stream, **more}
+
+
+class Wire:
+    """A raw HTTP connection to a server. Reads what has come, without waiting for the end."""
+
+    def __init__(self, port: int) -> None:
+        self.sock = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self.headers: dict[str, str] = {}
+        self._got = b""
+        self._left: int | None = None  # of the body or of its chunk; None: until the end
+
+    def ask(self, text: str, *, headers: str = "", stream: bool = True, **more: Any) -> Wire:
+        """POST a chat request; `headers` are further lines, each ended by CR LF."""
+        self.post(json.dumps(asking(text, stream=stream, **more)).encode(), headers)
+        return self
+
+    def post(self, body: bytes, headers: str = "", version: str = "1.1") -> None:
+        self.send(self.post_head(len(body), headers, version) + body)
+
+    @staticmethod
+    def post_head(length: int, headers: str = "", version: str = "1.1") -> bytes:
+        return (
+            f"POST /v1/chat/completions HTTP/{version}\r\nHost: x\r\n{headers}"
+            f"Authorization: Bearer {KEY}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {length}\r\n\r\n"
+        ).encode()
+
+    def get(self, path: str) -> int:
+        """The status of a GET, its body read."""
+        self.send(f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\n\r\n".encode())
+        status = self.head()
+        self.body()
+        return status
+
+    def send(self, data: bytes) -> None:
+        self.sock.sendall(data)
+
+    def head(self) -> int:
+        """Read status line and headers; the status."""
+        status, *lines = self._line_block().decode("latin-1").split("\r\n")
+        self.headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in lines)}
+        length = self.headers.get("content-length")
+        self._left = int(length) if length is not None else None
+        return int(status.split()[1])
+
+    def piece(self) -> bytes:
+        """The next piece of the body; empty at its end. Raises EOFError where it is cut."""
+        if self.headers.get("transfer-encoding") == "chunked":
+            return self._chunk()
+        if self._left == 0:
+            return b""
+        if not self._got and not self._more():
+            assert self._left is None, "the body is cut"
+            return b""
+        size = len(self._got) if self._left is None else self._left
+        data, self._got = self._got[:size], self._got[size:]
+        if self._left is not None:
+            self._left -= len(data)
+        return data
+
+    def body(self) -> bytes:
+        """What is left of the body."""
+        return b"".join(iter(self.piece, b""))
+
+    def until(self, mark: bytes) -> bytes:
+        """The body up to the piece that completes `mark`."""
+        data = b""
+        while mark not in data:
+            piece = self.piece()
+            assert piece, f"the body ended without {mark!r}: {data!r}"
+            data += piece
+        return data
+
+    def hang_up(self, how: str = "close") -> None:
+        """`close` as programs do; `reset` by RST; `half`: only the sending side is shut."""
+        if how == "half":
+            self.sock.shutdown(socket.SHUT_WR)
+            return
+        if how == "reset":
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.close()
+
+    def is_closed(self) -> bool:
+        """Whether the server closes the connection, with nothing more on it."""
+        return not self._got and self._more() == b""
+
+    def _more(self) -> bytes:
+        data = self.sock.recv(262_144)
+        self._got += data
+        return data
+
+    def _take(self, size: int) -> bytes:
+        while len(self._got) < size:
+            if not self._more():
+                raise EOFError("the connection ended inside an answer")
+        data, self._got = self._got[:size], self._got[size:]
+        return data
+
+    def _line_block(self, end: bytes = b"\r\n\r\n") -> bytes:
+        while end not in self._got:
+            if not self._more():
+                raise EOFError("the connection ended inside an answer")
+        block, _, self._got = self._got.partition(end)
+        return block
+
+    def _chunk(self) -> bytes:
+        size = int(self._line_block(b"\r\n"), 16)
+        data = self._take(size)
+        assert self._take(2) == b"\r\n"
+        if size == 0:
+            self.headers = {"content-length": "0"}
+            self._left = 0
+        return data
+
+
+@pytest.fixture
+def dial() -> Iterator[Callable[[Server], Wire]]:
+    """Open connections to a server; all are closed with the test."""
+    opened: list[Wire] = []
+
+    def connect(to: Server) -> Wire:
+        opened.append(Wire(to.port))
+        return opened[-1]
+
+    yield connect
+    for wire in opened:
+        wire.sock.close()
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Callable[..., Any]:
+    """eventually(look, seconds): what `look` gives once it is true; fails after `seconds`."""
+
+    def wait(look: Callable[[], Any], seconds: float = 5.0) -> Any:
+        end = time.monotonic() + seconds
+        while not (seen := look()):
+            assert time.monotonic() < end, f"waited {seconds} s in vain"
+            time.sleep(0.02)
+        return seen
+
+    return wait
+
+
+@pytest.fixture(scope="session")
+def payloads() -> Callable[[bytes], list[Any]]:
+    """What the data lines of a stream's bytes say; comments are left out."""
+    return lambda body: sse_payloads(body.decode())
+
+
+@pytest.fixture(scope="session")
+def streamed_text() -> Callable[[list[Any]], str]:
+    """The content of the chunks, joined."""
+
+    def text(payloads: list[Any]) -> str:
+        chunks = [one for one in payloads if isinstance(one, dict)]
+        deltas = [choice["delta"] for one in chunks for choice in one.get("choices", ())]
+        return "".join(delta.get("content") or "" for delta in deltas)
+
+    return text
+
+
+@pytest.fixture(scope="session")
+def narrow_server(start_server: Callable[..., Server], demo_tokens: list[str]) -> Server:
+    """One account that takes one turn at a time, and short limits."""
+    return start_server(
+        tokens=demo_tokens[:1],
+        ACCOUNT_CONCURRENCY="1",
+        RETRY_TIMES="1",
+        KEEPALIVE_SECONDS="0.4",
+        IDLE_SECONDS="1.5",
+        RESUME_AFTER_SECONDS="0.7",
+        WRITE_STALL_SECONDS="1",
+        QUEUE_SECONDS="10",
+        EVENT_LIMIT_BYTES="1048576",
+    )
+
+
+class OwnSimulator(Simulator):
+    """One that a test may kill."""
+
+    def kill(self) -> None:
+        """Ends it without a word: its master and its worker."""
+        assert self.process.child is not None
+        family = psutil.Process(self.process.child.pid).children(recursive=True)
+        for process in (psutil.Process(self.process.child.pid), *family):
+            process.kill()
+        self.process.child.wait(5)
+        self.process.stop()
+        self.http.close()
+
+    def start_again(self) -> None:
+        self.process.start()
+        self.process.wait_until(self._is_up)
+
+    def _is_up(self) -> bool:
+        try:
+            return self.http.get(f"{self.url}/_sim/health", timeout=1).status_code == 200
+        except requests.ConnectionError:
+            return False
+
+
+@pytest.fixture
+def own_upstream(tmp_path: Path) -> Iterator[OwnSimulator]:
+    """A simulator for one test, paced like the others only where asked."""
+    running = OwnSimulator(tmp_path)
+    running.start()
+    running.reset()
+    yield running
+    running.stop()

@@ -58,6 +58,13 @@ class Stub:
         facts = {"frozen": gc.get_freeze_count() > 1000, "retry_times": self.settings.retry_times}
         return self.answer(start_response, facts)
 
+    def do_large(self, environ, start_response):
+        """As many bytes as asked for, in two pieces; chunked unless the length is announced."""
+        size = int(environ["QUERY_STRING"].strip("="))
+        announced = [("Content-Length", str(2 * size))] if "=" in environ["QUERY_STRING"] else []
+        start_response("200 OK", announced)
+        return [b"a" * size, b"b" * size]
+
     def do_boom(self, environ, start_response):
         raise RuntimeError("planted sk-planted0123456789")
 

@@ -67,6 +67,10 @@ INVALID = (400, "invalid_request_error", None, "invalid_value")
         post(b"X: a\nX-Planted: b"),
         post(b"Host: y"),
         post(b"Expect: 200-planted"),
+        post(b"Transfer-Encoding: chunked", b"planted\r\n\r\n"),
+        post(b"Transfer-Encoding: chunked", b"-1\r\n\r\n"),
+        post(b"Transfer-Encoding: chunked", b"3\r\nabcdef\r\n0\r\n\r\n"),
+        post(b"Transfer-Encoding: chunked", b"3;planted=\x01\r\nabc\r\n0\r\n\r\n"),
         b"POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"GET /echo HTTP/2.0\r\n\r\n",
         b"GET /echo HTTP/1.1 planted\r\n\r\n",
@@ -196,6 +200,17 @@ def test_keep_alive_pipelining_and_late_bodies(stub):
             answers += connection.recv(65_536)
     assert answers.count(b"HTTP/1.1 200 OK") == 3
     assert answers.count(b"Connection: keep-alive") == 3
+
+
+@pytest.mark.parametrize("size", [1, 65_536, 6_000_000])
+def test_bodies_of_any_size_arrive_whole(stub, size):
+    expected = b"a" * size + b"b" * size
+    _, headers, body = stub.get(f"/large?={size}")
+    assert headers["content-length"] == str(2 * size)
+    assert body == expected
+    _, headers, body = stub.get(f"/large?{size}")
+    assert headers["transfer-encoding"] == "chunked"
+    assert body == b"".join(b"%X\r\n%b\r\n" % (size, c * size) for c in (b"a", b"b")) + b"0\r\n\r\n"
 
 
 def test_what_start_up_made_is_left_to_the_collector(stub):

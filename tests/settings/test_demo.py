@@ -1,6 +1,7 @@
 import pytest
 
-from chat2api.settings.demo import apply_demo, refuse_public_host, with_upstream
+from chat2api.secret import Secret
+from chat2api.settings.demo import DEMO_KEY, apply_demo, refuse_public_host, with_upstream
 from chat2api.settings.load import load_settings
 from chat2api.settings.problems import SettingsError
 
@@ -21,11 +22,18 @@ def test_the_demo_is_open_local_and_apart(loaded, tmp_path):
     assert changed == {
         "host": "127.0.0.1",
         "allow_anonymous": True,
+        "authorization": (Secret(DEMO_KEY),),
         "data_dir": tmp_path / "data/demo",
         "proxy_url": (),
         "chatgpt_base_url": ("http://127.0.0.1:9",),
     }
     assert {name for name, source in after.sources.items() if source == "--demo"} == set(changed)
+
+
+def test_keys_of_ones_own_are_kept(loaded):
+    after = apply_demo(loaded(AUTHORIZATION="sk-mine"))
+    assert after.settings.authorization == (Secret("sk-mine"),)
+    assert after.sources["authorization"] == "environment AUTHORIZATION"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.5", "::1", "localhost"])

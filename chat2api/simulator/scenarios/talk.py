@@ -10,7 +10,7 @@ _QUOTE_CHARS = 280
 _CODE = """```python
 from openai import OpenAI
 
-client = OpenAI(base_url="http://127.0.0.1:5005/v1", api_key="anything")
+client = OpenAI(base_url="http://127.0.0.1:5005/v1", api_key="sk-demo")
 stream = client.chat.completions.create(
     model="auto",
     messages=[{"role": "user", "content": "/sim reasoning"}],

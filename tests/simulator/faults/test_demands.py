@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-
 P = "gAAAAAC" + base64.b64encode(b"[3000,null]").decode()
 
 
