@@ -7,7 +7,8 @@ JSON array cut open around its items 3 and 9 (sheet 3.5). Two hashes are in use:
   per attempt; what remains is the speed of the hash itself.
 * "fnv": 32-bit FNV-1a with a final mix. One step is `h = (h ^ byte) * P mod 2**32`. XOR reaches only the
   low eight bits, and what those go through depends on nothing but themselves: over a fixed text of
-  length L a state moves to `h * P**L + shift[h % 256]`. So 256 shifts stand for hundreds of steps.
+  length L a state moves to `h * P**L + shift[h % 256]`. So 256 shifts stand for hundreds of steps. All
+  other steps are taken for a thousand nonces at once, as lanes of one big integer.
 
 Base64 turns 3 bytes into 4 characters, so the text after the nonce is encoded alike for all nonces of
 equal length, and the text before it for all that differ in their last digits only. Such nonces form a
@@ -24,13 +25,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from chat2api.compute.lanes import FNV_PRIME, Lanes
+
 Variant = Literal["sha3", "fnv"]
 
 _SHA3_HEX = 128
 _FNV_HEX = 8
 _FNV_START = 2166136261
-_FNV_PRIME = 16777619
-_MASK = 0xFFFFFFFF
 _HEX_DIGITS = frozenset(string.hexdigits)
 _ONE_DIGIT = tuple(b"%d" % n for n in range(10))
 _TWO_DIGITS = tuple(b"%02d" % n for n in range(100))
@@ -131,40 +132,56 @@ class FnvKernel:
     def __init__(self, lead: bytes, difficulty: str) -> None:
         self._state = _absorb(lead, _FNV_START)
         self._highest = int(_highest_digest(difficulty, _FNV_HEX), 16)
-        self._rest: bytes | None = None
+        self._lanes: dict[int, Lanes] = {}
+        self._rest: bytes | None = None  # the text that `_factor` and `_shifts` leap over
         self._factor = 1
-        self._shifts: list[int | None] = []
+        self._shifts: list[int] = []
 
     def first_in(self, span: Span) -> int | None:
+        lanes = self._lanes_for(len(span.endings))
+        states = lanes.every(_absorb(span.stem, self._state))
+        windows = _windows(span)
+        width = len(windows) // len(span.endings)
+        for column in range(width):
+            states = lanes.step(states, lanes.spread(windows[column::width]))
+        digests = lanes.unpack(lanes.mixed(self._after_rest(lanes, states, span)))
+        if min(digests) > self._highest:
+            return None
+        return next(index for index, digest in enumerate(digests) if digest <= self._highest)
+
+    def _after_rest(self, lanes: Lanes, states: int, span: Span) -> int:
         if span.rest is not self._rest:
-            self._rest = span.rest
-            self._factor = pow(_FNV_PRIME, len(span.rest), 1 << 32)
-            self._shifts = [None] * 256
-        start, encode, highest = _absorb(span.stem, self._state), b2a_base64, self._highest
-        carry, fill = span.carry, span.fill
+            if len(span.endings) < 256:  # cheaper than learning 256 shifts
+                return lanes.absorbed(states, span.rest)
+            self._learn(span.rest)
         factor, shifts = self._factor, self._shifts
-        # Constants are written out here: looking up a global name costs as much as a multiplication.
-        for index, ending in enumerate(span.endings):
-            h = start
-            for byte in encode(carry + ending + fill, newline=False):
-                h = (h ^ byte) * 16777619 & 0xFFFFFFFF
-            low = h & 0xFF
-            shift = shifts[low]
-            if shift is None:
-                shift = shifts[low] = _absorb(span.rest, low) - low * factor & _MASK
-            h = h * factor + shift & 0xFFFFFFFF
-            h ^= h >> 16
-            h = h * 2246822507 & 0xFFFFFFFF
-            h ^= h >> 13
-            h = h * 3266489909 & 0xFFFFFFFF
-            if h ^ h >> 16 <= highest:
-                return index
-        return None
+        return lanes.pack([h * factor + shifts[h & 0xFF] for h in lanes.unpack(states)])
+
+    def _learn(self, rest: bytes) -> None:
+        lows = range(256)
+        lanes = self._lanes_for(256)
+        ends = lanes.unpack(lanes.absorbed(lanes.pack(lows), rest))
+        self._rest = rest
+        self._factor = pow(FNV_PRIME, len(rest), 1 << 32)
+        self._shifts = [
+            (end - low * self._factor) % (1 << 32) for low, end in zip(lows, ends, strict=True)
+        ]
+
+    def _lanes_for(self, count: int) -> Lanes:
+        lanes = self._lanes.get(count)
+        if lanes is None:
+            lanes = self._lanes[count] = Lanes(count)
+        return lanes
+
+
+def _windows(span: Span) -> bytes:
+    """The varying base64 of all endings, one after the other. Each fills whole groups of three bytes."""
+    return _base64(span.carry + (span.fill + span.carry).join(span.endings) + span.fill)
 
 
 def _absorb(text: bytes, h: int) -> int:
     for byte in text:
-        h = (h ^ byte) * _FNV_PRIME & _MASK
+        h = (h ^ byte) * FNV_PRIME & 0xFFFFFFFF
     return h
 
 

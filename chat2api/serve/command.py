@@ -18,7 +18,7 @@ from chat2api.serve.keeper import SettingsKeeper
 from chat2api.serve.options import bind_address
 from chat2api.serve.start import check_address, prepare_data_dir
 from chat2api.serve.upstream import simulator_process
-from chat2api.settings.demo import apply_demo, refuse_public_host, with_upstream
+from chat2api.settings.demo import DEMO_KEY, apply_demo, refuse_public_host, with_upstream
 from chat2api.settings.load import LoadedSettings, load_settings
 from chat2api.settings.version import version
 
@@ -120,6 +120,7 @@ def _demo_greeting(prefix: str) -> Callable[[tuple[str, int]], None]:
             f"  curl -N {url}/chat/completions -H 'Content-Type: application/json' \\\n"
             """    -d '{"model":"auto","stream":true,"""
             """"messages":[{"role":"user","content":"Hello!"}]}'\n\n"""
+            f"A client that insists on a key: {DEMO_KEY}. What else there is: send /sim help.\n"
             "Ctrl-C ends it.\n"
         )
         sys.stdout.flush()

@@ -85,7 +85,7 @@ def create_app(
 ) -> Flask:
     """A fresh simulator as a WSGI application; its state is `app.extensions["simulator"]`."""
     app = Flask(__name__, static_folder=None)
-    simulator = Simulator(config or Config(), accounts, clock)
+    simulator = Simulator(config or Config(), accounts, clock, ENDPOINTS)
     app.extensions["simulator"] = simulator
     app.register_blueprint(control.blueprint)
     for method, path, prefixes, endpoint, handler in _ROUTES:

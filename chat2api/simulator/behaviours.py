@@ -68,7 +68,7 @@ def behaviour_from_json(value: object) -> Behaviour:
         times = None
     if times is not None and (type(times) is not int or times < 1):
         raise BadParameter('times must be a positive number or "always"')
-    params = value.get("params") or {}
+    params = value.get("params", {})
     if not isinstance(params, dict):
         raise BadParameter("params must be an object")
     return Behaviour(

@@ -41,8 +41,10 @@ def apply(document: Json, operation: Operation) -> None:
         node = _step(node, key)
     if isinstance(node, list):
         _edit_list(node, last, operation)
-    else:
+    elif isinstance(node, dict):
         _edit_object(node, last, operation)
+    else:
+        raise TypeError(f"{operation.path} leads into a {type(node).__name__}")
 
 
 def _edit_list(node: list[Any], key: str, operation: Operation) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from chat2api.simulator.accounts import Account, Accounts, demo_accounts
@@ -25,8 +25,10 @@ class Simulator:
         config: Config,
         accounts: Iterable[Account] | None = None,
         clock: Callable[[], float] = time.time,
+        endpoints: Sequence[str] = (),
     ) -> None:
         self.clock = clock
+        self.endpoints = tuple(endpoints)
         self._initial = config
         self.config = config
         self.accounts = Accounts(demo_accounts(clock()) if accounts is None else accounts)
@@ -77,6 +79,10 @@ class Simulator:
 
     def end(self, owner: str, conversation_id: str) -> None:
         self._stops.pop((owner, conversation_id), None)
+
+    def running(self) -> list[tuple[str, str]]:
+        """(owner, conversation id) of the streams that run now."""
+        return list(self._stops)
 
     def stop(self, owner: str, conversation_id: str) -> bool:
         """Stops a running stream; False when there is none."""

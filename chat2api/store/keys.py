@@ -57,7 +57,7 @@ def _announce(key: str) -> None:
 
 def _write_once(path: Path, content: bytes) -> bool:
     """Write the file unless it exists, all or nothing, readable by the owner only."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

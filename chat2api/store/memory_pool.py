@@ -152,7 +152,9 @@ class MemoryPool:
 
     def _serve_waiters(self) -> None:
         """Hand free slots to whoever waits, oldest first; wake those for whom waiting lost its sense."""
-        hopeless: dict[Need, bool] = {}  # of the needs nobody is free for: most waiters have the same
+        hopeless: dict[
+            Need, bool
+        ] = {}  # of the needs nobody is free for: most waiters have the same
         for waiter in list(self._waiters):
             need = waiter.need
             if need not in hopeless:

@@ -12,16 +12,13 @@ from chat2api.secret import Secret
 
 log = logging.getLogger(__name__)
 
+_ACCESS_TOKEN = re.compile(r"(?:eyJhbGciOi|fk-)[!-~]+")
 _WORKSPACE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def looks_like_access_token(text: str) -> bool:
-    """A JWT (sheet 1.3), or the `fk-` form some relays use."""
-    return (
-        text.startswith(("eyJhbGciOi", "fk-"))
-        and text.isascii()
-        and text.isprintable()
-    )
+    """A JWT (sheet 1.3), or the `fk-` form some relays use; visible ASCII without blanks."""
+    return _ACCESS_TOKEN.fullmatch(text) is not None
 
 
 def read_accounts(path: Path, provider: str) -> list[Account]:

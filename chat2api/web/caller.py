@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from chat2api.errors import ClientGone, ShuttingDown, UpstreamTimeout
+from chat2api.errors import ClientGone, RequestError, RequestTimeout, ShuttingDown, UpstreamTimeout
 from chat2api.lifetime.call import Call
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,8 @@ class Peer(Protocol):
     def is_gone(self) -> bool: ...
 
     def drop(self) -> None: ...
+
+    def stop_reading(self) -> None: ...
 
 
 class SocketPeer:
@@ -47,6 +49,11 @@ class SocketPeer:
         except OSError:
             return True
         return bool(state[0] != _ESTABLISHED)
+
+    def stop_reading(self) -> None:
+        """Whoever reads a body from the caller finds its end."""
+        with suppress(OSError):  # it may be gone already
+            self._sock.shutdown(socket.SHUT_RD)
 
     def drop(self) -> None:
         with suppress(OSError):  # it may be gone already
@@ -110,3 +117,45 @@ class CallerWatch:
         elif self.beat is not None and now - self._last_sent >= self._limits.keepalive:
             self._last_sent = now
             self.beat()
+
+
+class TimedBody:
+    """A request body that must arrive in time: `stall` seconds without a byte, `total` in all."""
+
+    def __init__(
+        self,
+        stream: Any,
+        peer: Peer | None,
+        *,
+        stall: float = 30.0,
+        total: float = 120.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._stream = stream
+        self._peer = peer
+        self._stall = stall
+        self._clock = clock
+        self._last = clock()
+        self._end = self._last + total
+        self._late = False
+
+    def read(self, size: int) -> bytes:
+        try:
+            data: bytes = self._stream.read(size)
+        except OSError:
+            raise ClientGone("The caller hung up.") from None
+        except Exception as error:  # a boundary: each server has its own kinds for broken framing
+            log.info("request body: %s", type(error).__name__)
+            raise RequestError("The framing of the request body is broken.") from None
+        self._last = self._clock()
+        return data
+
+    def tick(self, now: float) -> None:
+        if now - self._last > self._stall or now > self._end:
+            self._late = True
+            if self._peer is not None:
+                self._peer.stop_reading()
+
+    def raise_if_late(self) -> None:
+        if self._late:
+            raise RequestTimeout("The request body did not arrive in time.")

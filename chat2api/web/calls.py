@@ -11,9 +11,10 @@ from flask import request
 
 from chat2api.errors import ShuttingDown
 from chat2api.lifetime.call import Call
+from chat2api.lifetime.watchdog import Watchdog
 from chat2api.runtime import Runtime
 from chat2api.web.body import parse_object, read_body, too_large
-from chat2api.web.caller import CallerLimits, CallerWatch, SocketPeer
+from chat2api.web.caller import CallerLimits, CallerWatch, SocketPeer, TimedBody
 from chat2api.web.state import runtime, state
 
 
@@ -60,8 +61,20 @@ def read_json() -> dict[str, Any]:
     limit = runtime().settings.body_limit_bytes
     if (request.content_length or 0) > limit:
         raise too_large(limit)
-    body = read_body(
-        request.environ["wsgi.input"], request.headers.get("Content-Encoding", ""), limit
-    )
+    with _body_in_time(runtime().watchdog) as stream:
+        body = read_body(stream, request.headers.get("Content-Encoding", ""), limit)
     state().body_read = True
     return parse_object(body)
+
+
+@contextmanager
+def _body_in_time(watchdog: Watchdog) -> Iterator[TimedBody]:
+    """The request's body under watch. Raises RequestTimeout when it came too slowly."""
+    sock = request.environ.get("gunicorn.socket")
+    body = TimedBody(request.environ["wsgi.input"], SocketPeer(sock) if sock is not None else None)
+    watchdog.add(body)
+    try:
+        yield body
+    finally:
+        watchdog.remove(body)
+        body.raise_if_late()

@@ -20,6 +20,7 @@ from chat2api.web.state import RequestState, set_state, state
 log = logging.getLogger("chat2api.request")
 
 _SMALL_BODY_BYTES = 65_536
+_PROBES = frozenset({"/healthz", "/readyz", "/ping"})  # asked every few seconds, for ever
 _EXPOSED = ["x-request-id", "openai-processing-ms", "openai-version", "retry-after"]
 _ALLOWED = ["Authorization", "Content-Type", "Accept", "ChatGPT-Account-ID", "X-Request-ID"]
 
@@ -80,7 +81,8 @@ def _log_at_end(response: Response, done: RequestState) -> None:
 
     def write() -> None:
         seconds = time.monotonic() - done.started
-        log.info(
+        log.log(
+            logging.DEBUG if path in _PROBES else logging.INFO,
             "request",
             extra={"method": method, "path": path, "status": status, "seconds": round(seconds, 3)},
         )

@@ -28,6 +28,7 @@ def test_a_child_holds_nothing_of_the_server(pool: ComputePool, call: Call) -> N
         "chat2api.compute",
         "chat2api.compute.child",
         "chat2api.compute.frames",
+        "chat2api.compute.lanes",
         "chat2api.compute.pow",
         "chat2api.compute.tasks",
     }

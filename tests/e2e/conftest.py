@@ -247,7 +247,7 @@ def sse_payloads(text: str) -> list[Any]:
 # --- one connection, byte by byte
 
 
-def asking(text: str, *, stream: bool = True, **more: Any) -> dict[str, Any]:
+def chat_body(text: str, *, stream: bool = True, **more: Any) -> dict[str, Any]:
     """The body of a chat request with one message."""
     messages = [{"role": "user", "content": text}]
     return {"model": "gpt-5-5", "messages": messages, "stream": stream, **more}
@@ -264,7 +264,7 @@ class Wire:
 
     def ask(self, text: str, *, headers: str = "", stream: bool = True, **more: Any) -> Wire:
         """POST a chat request; `headers` are further lines, each ended by CR LF."""
-        self.post(json.dumps(asking(text, stream=stream, **more)).encode(), headers)
+        self.post(json.dumps(chat_body(text, stream=stream, **more)).encode(), headers)
         return self
 
     def post(self, body: bytes, headers: str = "", version: str = "1.1") -> None:
@@ -378,6 +378,12 @@ def dial() -> Iterator[Callable[[Server], Wire]]:
     yield connect
     for wire in opened:
         wire.sock.close()
+
+
+@pytest.fixture(scope="session")
+def asking() -> Callable[..., dict[str, Any]]:
+    """asking(text, stream=True, **more): the body of a chat request."""
+    return chat_body
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ def turns(upstream: Any) -> list[Any]:
 
 def next_one_works(wire: Any, payloads: Any, streamed_text: Any) -> bool:
     """Whether a turn on the same connection is answered in full."""
-    assert wire.ask("/sim text words=5").head() == 200
+    assert wire.ask("/sim text words=5", model="auto").head() == 200
     told = payloads(wire.body())
     return bool(told[-1] == "[DONE]" and streamed_text(told) == "word1 word2 word3 word4 word5")
 
@@ -110,7 +110,7 @@ def test_a_dead_upstream(
         tokens=[], upstream=own_upstream.url, ALLOW_ANONYMOUS="true", RETRY_TIMES="0"
     )
     wire = dial(server)
-    assert wire.ask("/sim text words=200 tps=50").head() == 200
+    assert wire.ask("/sim text words=200 tps=50", model="auto").head() == 200
     wire.until(b"word3")
     own_upstream.kill()
     body = wire.body()
@@ -118,7 +118,7 @@ def test_a_dead_upstream(
     error = payloads(body)[-1]["error"]
     assert error["type"] == "server_error"
     assert error["code"] in ("upstream_connection_error", "upstream_truncated")
-    assert wire.ask(TURN).head() == 502
+    assert wire.ask(TURN, model="auto").head() == 502
     assert payloads(b"data: " + wire.body())[0]["error"]["code"] == "upstream_connection_error"
     own_upstream.start_again()
     assert next_one_works(wire, payloads, streamed_text)

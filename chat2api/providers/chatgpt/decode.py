@@ -236,23 +236,21 @@ class TurnDecoder:
         if not isinstance(document, dict):
             self._skip("a delta without a document")
             return
-        self._skipped_in_row = 0
-        if not change.paths:
-            return
+        message = document.get("message")
         is_new = any(len(path) < 2 for path in change.paths)
         if is_new:
             if document.get("error") or document.get("error_code"):
                 raise self._refused(document)
             self.facts.note_conversation(document)
-        message = document.get("message")
-        if isinstance(message, dict):
-            if is_new:
-                self.facts.note_message_model(message)
+            if not isinstance(message, dict):
+                self._skip("a document without a message")
+                return
+            self.facts.note_message_model(message)
+        self._skipped_in_row = 0
+        if change.paths and isinstance(message, dict):
             track = self._see(message, f"channel {change.channel}", _metadata_change(change))
             if change.grew:
                 self._growing = (change, track)
-        elif is_new:
-            self._skip("a document without a message")
 
     def _read_snapshot(self, payload: dict[str, Any]) -> None:
         self._growing = None
@@ -270,7 +268,7 @@ class TurnDecoder:
         that an echo does not push aside an answer in the middle of its deltas.
         """
         message_id = message.get("id")
-        for channel, known in self._patches.documents.items():
+        for channel, known in list(self._patches.documents.items()):
             if mapping_of(mapping_of(known).get("message")).get("id") == message_id:
                 self._patches.put(document, channel)
         if role_of(message) not in _ECHOING_ROLES or not self._patches.documents:

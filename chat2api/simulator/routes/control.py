@@ -63,6 +63,8 @@ def _behaviours() -> list[Behaviour]:
     wishes = body if isinstance(body, list) else [body]
     behaviours = [behaviour_from_json(wish) for wish in wishes]
     for behaviour in behaviours:
+        if behaviour.endpoint not in (*_simulator().endpoints, "any"):
+            raise BadParameter(f"there is no endpoint {behaviour.endpoint!r}")
         faults.find(behaviour.faults)
         if behaviour.scenario is not None:
             scenarios.find(behaviour.scenario)
@@ -99,6 +101,12 @@ def requests() -> Response:
     simulator = _simulator()
     records = simulator.journal.records(endpoint=endpoint, since=since)
     return jsonify({"requests": records, **_load(simulator)})
+
+
+@blueprint.get("/running")
+def running() -> Response:
+    pairs = _simulator().running()
+    return jsonify({"running": [{"owner": o, "conversation_id": c} for o, c in pairs]})
 
 
 @blueprint.get("/stats")
@@ -176,6 +184,7 @@ def catalogue() -> Response:
                 {"name": one.name, "parameters": one.parameters, "about": one.about}
                 for one in faults.FAULTS.values()
             ],
+            "endpoints": list(_simulator().endpoints),
         }
     )
 

@@ -84,7 +84,9 @@ class Wire:
     def append(text: str) -> dict[str, Any]:
         return {"p": "/message/content/parts/0", "o": "append", "v": text}
 
-    complete = {"type": "message_stream_complete", "conversation_id": "c"}
+    @property
+    def complete(self) -> dict[str, Any]:
+        return {"type": "message_stream_complete", "conversation_id": "c"}
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,114 @@
+"""Accounts and the tokens that open them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from chat2api.simulator.accounts import Accounts, demo_accounts, make_access_token, make_account
+
+NOW = 1_800_000_000.0
+
+
+def claims(token: str) -> dict[str, Any]:
+    part = token.split(".")[1]
+    found: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return found
+
+
+def test_a_token_looks_like_one_and_says_who_it_is() -> None:
+    token = make_access_token("ann", plan="team", account_id="acc-1", now=NOW, lifetime_seconds=60)
+    assert token.startswith("eyJhbGciOiJSUzI1NiI")
+    found = claims(token)
+    assert found.pop("jti")
+    assert found == {
+        "aud": ["https://api.openai.com/v1"],
+        "client_id": "app_SIMULATOR",
+        "exp": 1_800_000_060,
+        "iat": 1_800_000_000,
+        "iss": "https://auth.openai.com",
+        "https://api.openai.com/auth": {
+            "chatgpt_account_id": "acc-1",
+            "chatgpt_plan_type": "team",
+            "chatgpt_user_id": "user-ann",
+            "user_id": "user-ann",
+        },
+        "https://api.openai.com/profile": {"email": "ann@example.com", "email_verified": True},
+        "sub": "auth0|ann",
+    }
+
+
+def test_two_tokens_of_one_person_differ() -> None:
+    assert make_access_token("ann", now=NOW) != make_access_token("ann", now=NOW)
+
+
+def test_the_demo_has_a_paid_and_a_free_account() -> None:
+    plus, free = demo_accounts(NOW)
+    assert (plus.persona, len(plus.workspaces)) == ("chatgpt-paid", 2)
+    assert (free.persona, len(free.workspaces)) == ("chatgpt-freeaccount", 1)
+    assert (
+        claims(plus.token)["https://api.openai.com/auth"]["chatgpt_account_id"]
+        == plus.workspaces[0]
+    )
+
+
+def test_an_account_takes_the_place_of_its_namesake() -> None:
+    old, new = make_account("ann", now=NOW), make_account("ann", plan="free", now=NOW)
+    accounts = Accounts([old])
+    accounts.add(new)
+    assert accounts.all() == (new,)
+    assert accounts.find(old.token) is None
+    assert accounts.label(new.token) == "ann"
+    assert accounts.label(old.token).startswith("unknown:")
+
+
+# --- at the door
+
+
+def models(caller: Any, **headers: str) -> Any:
+    return caller.call("GET", "/backend-api/models", None, headers)
+
+
+@pytest.mark.parametrize("bearer", ["", "Bearer eyJhbGciOiJSUzI1NiJ9.e30.x", "Basic abc"])
+def test_strangers_are_refused(bearer: str, caller: Any) -> None:
+    answer = models(caller, Authorization=bearer)
+    assert (answer.status, answer.json()["detail"]["code"]) == (401, "invalid_jwt")
+
+
+def test_an_expired_token_is_refused(caller: Any, now: list[float]) -> None:
+    now[0] += 11 * 86_400
+    answer = models(caller)
+    assert (answer.status, answer.json()["detail"]["code"]) == (401, "token_expired")
+
+
+def test_a_foreign_workspace_is_refused(caller: Any, control: Any) -> None:
+    mine = control("/accounts")["accounts"][0]["workspaces"]
+    header = "Chatgpt-Account-Id"
+    assert [models(caller, **{header: one}).status for one in mine] == [200, 200]
+    assert models(caller, **{header: "someone-else"}).status == 403
+
+
+def test_the_bearer_is_never_written_down(caller: Any, control: Any) -> None:
+    models(caller)
+    models(caller, Authorization="Bearer secret-of-a-stranger")
+    known, stranger = control("/requests")["requests"]
+    assert known["headers"]["authorization"] == "Bearer <demo-plus>"
+    assert stranger["headers"]["authorization"].startswith("Bearer <unknown:")
+    assert stranger["refused"] == "token_unknown"
+    assert "secret-of-a-stranger" not in json.dumps(stranger)
+
+
+def test_an_account_added_by_control_can_call(caller: Any, control: Any) -> None:
+    added = control("/accounts", {"name": "eve", "plan": "team", "workspaces": ["w1"]})
+    caller.headers["Authorization"] = f"Bearer {added['access_token']}"
+    assert models(caller, **{"Chatgpt-Account-Id": "w1"}).status == 200
+
+
+def test_the_anonymous_need_a_device(anonymous: Any, control: Any) -> None:
+    assert anonymous.call("GET", "/backend-anon/models").status == 200
+    assert anonymous.call("GET", "/backend-anon/models", None, {"Oai-Device-Id": ""}).status == 403
+    control("/config", {"anonymous": False})
+    assert anonymous.call("GET", "/backend-anon/models").status == 401
