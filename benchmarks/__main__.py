@@ -23,9 +23,9 @@ _GROUPS = ("proofs", "cpu", "memory", "stalls", "hang_ups")
 _RESULTS = Path(__file__).parent / "results" / "latest.json"
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of the CPU figures")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds to take medians of")
     parser.add_argument("groups", nargs="*", choices=[[], *_GROUPS], help="only these")
     options = parser.parse_args()
     _allow_many_files()
@@ -42,13 +42,12 @@ def main() -> int:
     print(table(figures))
     _RESULTS.parent.mkdir(exist_ok=True)
     _RESULTS.write_text(json.dumps([asdict(figure) for figure in figures], indent=1))
-    return int(any(figure.met is False for figure in figures))
 
 
 def _measure(group: str, source: Upstream, rounds: int) -> list[Figure]:
     match group:
         case "proofs":
-            return measures.proofs()
+            return measures.proofs(rounds)
         case "cpu":
             return measures.cpu(source, rounds)
         case "memory":
@@ -66,4 +65,4 @@ def _allow_many_files() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

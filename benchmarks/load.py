@@ -57,7 +57,10 @@ class Load:
         self._process.stdin.close()
 
     def wait_until_all_began(self) -> None:
-        self._line()
+        """Raises Wrong if one ended before the last began: then they were not all held at once."""
+        line = self._line()
+        if line != {"began": True}:
+            raise Wrong(f"streams were not held together: {line}")
 
     def outcome(self) -> Outcome:
         """Raises Wrong when any answer was not what it should be."""
@@ -176,7 +179,7 @@ class _Generator:
         if not had_begun and connection.first_seconds is not None:
             self._first.append(connection.first_seconds)
             if len(self._first) == self._job.connections:
-                _tell({"began": True})
+                _tell({"began": self._good == 0})
         if complete:
             self._good += 1
             self._next(connection)

@@ -117,10 +117,10 @@ class _Framer:
         self._raise_refusal()
         if self._head is not None:
             data = self._without_bom(data)
+        if data and (self._after_cr or b"\r" in data):
+            data = self._with_line_feeds(data)
         if not data:
             return []
-        if self._after_cr or b"\r" in data:
-            data = self._with_line_feeds(data)
         blocks: list[bytes | bytearray] = []
         if self._tail:
             data = self._end_tail(data, blocks)

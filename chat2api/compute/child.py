@@ -19,7 +19,6 @@ from chat2api.compute import frames
 from chat2api.compute.tasks import TASKS
 
 _STDIN = 0
-_NICENESS = 10
 
 Tasks = Mapping[str, Callable[..., Any]]
 Jobs = queue.SimpleQueue[tuple[str, tuple[Any, ...]]]
@@ -28,7 +27,6 @@ Jobs = queue.SimpleQueue[tuple[str, tuple[Any, ...]]]
 def main(tasks: Tasks = TASKS) -> None:
     """Serve until the parent closes its end; never returns."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then closes us
-    os.nice(_NICENESS)  # computing yields to serving
     stream = socket.socket(fileno=_STDIN)
     stream.setblocking(True)  # the parent may have made the pair for green threads
     jobs: Jobs = queue.SimpleQueue()

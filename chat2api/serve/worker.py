@@ -61,7 +61,15 @@ class Drainable(Protocol):
 
 
 class PlainResponse(wsgi.Response):  # type: ignore[misc]
-    """gunicorn's response without the header that tells which software answers, and a little quicker."""
+    """gunicorn's response without the header that tells which software answers, and a little quicker.
+
+    The application may say `Connection: close`; gunicorn by itself drops that header.
+    """
+
+    def process_headers(self, headers: list[tuple[str, str]]) -> None:
+        super().process_headers(headers)
+        if any(name.lower() == "connection" and value == "close" for name, value in headers):
+            self.force_close()
 
     def default_headers(self) -> list[str]:
         return [line for line in super().default_headers() if not line.startswith("Server:")]

@@ -13,6 +13,7 @@ from chat2api.chat.conversation import Conversation
 from chat2api.chat.cut import Cutter
 from chat2api.chat.events import EventStream, Failure, Thread
 from chat2api.errors import (
+    Blame,
     Chat2ApiError,
     InternalError,
     NoAccountAvailable,
@@ -135,9 +136,10 @@ class Completions:
                 with self._seat(conversation, principal, route, tried, call) as seat:
                     if seat.lease is not None:
                         tried.add(seat.lease.account.account_id)
-                    for event in self._attempt(conversation, seat, call):
-                        told = True
-                        yield event
+                    with closing(self._attempt(conversation, seat, call)) as events:
+                        for event in events:
+                            told = True
+                            yield event
                     return
             except PoolError as error:
                 if last is None:
@@ -180,7 +182,11 @@ class Completions:
         else:
             per_model = bool(getattr(error, "per_model", False))
             outcome = Outcome(
-                error.blame, conversation.model, error.retry_after, per_model, error.code or ""
+                _blame(error, conversation),
+                conversation.model,
+                error.retry_after,
+                per_model,
+                error.code or "",
             )
         self._pool.report(seat.lease, outcome)
 
@@ -232,3 +238,11 @@ class Completions:
         if isinstance(error, UpstreamLoginRequired):
             return login_required_for(principal, error.message) or error
         return error
+
+
+def _blame(error: Chat2ApiError, conversation: Conversation) -> Blame:
+    """What the failure says about the account. Where the caller chose the workspace, the choice may be
+    what was refused: no caller can put accounts out of the others' reach."""
+    if conversation.workspace_id is not None and error.blame in (Blame.EGRESS, Blame.NEEDS_LOGIN):
+        return Blame.TRANSIENT
+    return error.blame

@@ -50,12 +50,11 @@ def goes_on(error: Chat2ApiError, attempt: Attempt) -> bool:
         return attempt.route == "pool" and attempt.unplaced
     if not error.another_account_helps:
         return False
-    if attempt.route == "direct":
-        return isinstance(error, UpstreamConnectionError)
     if not isinstance(error, UpstreamError):
         return False
-    # After dispatch the upstream may have written the turn already; a kept conversation must not get it twice.
-    return not (error.after_dispatch and attempt.keeps_history)
+    if error.after_dispatch and attempt.keeps_history:
+        return False  # the upstream may have written the turn already; it must not get it twice
+    return attempt.route != "direct" or isinstance(error, UpstreamConnectionError)
 
 
 def pause_seconds(number: int, jitter: float) -> float:

@@ -60,8 +60,10 @@ class Flow:
             self.expired = True
             self.end()
 
-    def wait_begins(self) -> None:
-        self.since = time.monotonic()
+    def wait_begins(self) -> float:
+        """The reading of the clock from which it counts."""
+        self.since = now = time.monotonic()
+        return now
 
     def wait_ends(self) -> None:
         self.since = None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import logging
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
@@ -40,6 +41,11 @@ log = logging.getLogger(__name__)
 _READ_BYTES = 65_536
 _ENCODINGS = {"", "identity", "gzip", "deflate"}
 _MOST_PROXIES = 256
+
+# A socket that always has data never lets the other green threads run, and waking each other up is not
+# enough: the loop looks at sockets again only when everybody waits for something outside.
+_LONGEST_RUN_SECONDS = 0.01
+_REST_SECONDS = 0.0005
 
 _PROXY_FAILED = "Could not reach the upstream: the proxy failed (stage: proxy)."
 _TLS_FAILED = "Could not reach the upstream: TLS failed (stage: tls)."
@@ -151,12 +157,18 @@ class HttpResponse:
         if encoding not in _ENCODINGS:
             self.close()
             raise UpstreamBadResponse("The upstream used a content encoding we did not ask for.")
+        rested = time.monotonic()
         try:
             with flow.call.waking(flow.end):
                 while True:
-                    flow.wait_begins()
+                    began = flow.wait_begins()
+                    if began - rested > _LONGEST_RUN_SECONDS:
+                        time.sleep(_REST_SECONDS)
+                        rested = began = flow.wait_begins()
                     data = raw.read1(_READ_BYTES, decode_content=True)
                     flow.wait_ends()
+                    if (now := time.monotonic()) - began > _REST_SECONDS:
+                        rested = now  # it had to wait
                     if _at_end(raw):
                         flow.detach()  # the connection is back in the pool, for others to use
                     if flow.ended:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 
+import werkzeug.exceptions
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
@@ -24,6 +25,9 @@ from chat2api.web.state import state
 
 log = logging.getLogger(__name__)
 
+# Seconds, where nobody knows better: callers wait a little before they try again (fault matrix 0.2).
+_RETRY_AFTER = {429: 30.0, 502: 2.0, 503: 5.0, 504: 2.0}
+
 
 def register_errors(app: Flask) -> None:
     app.register_error_handler(Chat2ApiError, _expected)
@@ -33,8 +37,9 @@ def register_errors(app: Flask) -> None:
 
 def error_response(info: ErrorInfo) -> Response:
     response = json_response(state().dialect.render_error(info), info.status)
-    if info.retry_after is not None:
-        response.headers["Retry-After"] = str(max(1, math.ceil(info.retry_after)))
+    wait = info.retry_after if info.retry_after is not None else _RETRY_AFTER.get(info.status)
+    if wait is not None:
+        response.headers["Retry-After"] = str(max(1, math.ceil(wait)))
     return response
 
 
@@ -43,7 +48,10 @@ def _expected(error: Chat2ApiError) -> Response:
 
 
 def _from_werkzeug(error: HTTPException) -> Response:
-    return error_response(_translated(error).info)
+    response = error_response(_translated(error).info)
+    if isinstance(error, werkzeug.exceptions.MethodNotAllowed) and error.valid_methods:
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return response
 
 
 def _translated(error: HTTPException) -> Chat2ApiError:

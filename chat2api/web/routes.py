@@ -9,6 +9,7 @@ from flask import Flask, Response, request
 from flask_cors import CORS
 
 from chat2api.dialects.openai_chat import OpenAIChat
+from chat2api.errors import RequestError
 from chat2api.logs import set_request_id
 from chat2api.settings.model import Settings
 from chat2api.web import chat, health, models
@@ -20,6 +21,7 @@ from chat2api.web.state import RequestState, set_state, state
 log = logging.getLogger("chat2api.request")
 
 _SMALL_BODY_BYTES = 65_536
+_MOST_QUERY_PARAMETERS = 100
 _PROBES = frozenset({"/healthz", "/readyz", "/ping"})  # asked every few seconds, for ever
 _EXPOSED = ["x-request-id", "openai-processing-ms", "openai-version", "retry-after"]
 _ALLOWED = ["Authorization", "Content-Type", "Accept", "ChatGPT-Account-ID", "X-Request-ID"]
@@ -47,6 +49,8 @@ def register_routes(app: Flask, settings: Settings) -> None:
 def _begin() -> None:
     set_state(RequestState(new_request_id(), OpenAIChat()))
     set_request_id(state().request_id)
+    if request.query_string.count(b"&") >= _MOST_QUERY_PARAMETERS:
+        raise RequestError(f"There are more than {_MOST_QUERY_PARAMETERS} query parameters.")
 
 
 def _finish(response: Response) -> Response:
@@ -72,6 +76,7 @@ def _has_large_body() -> bool:
 def _end_connection_after(response: Response) -> None:
     sock = request.environ.get("gunicorn.socket")
     if sock is not None:
+        response.headers["Connection"] = "close"
         response.call_on_close(lambda: end_connection(sock))
 
 

@@ -17,6 +17,9 @@ HEADERS = {
     "X-Accel-Buffering": "no",
 }
 
+# A write counts as stalled when the caller took nothing of it; so a write is never too much to take.
+_MOST_WRITTEN_BYTES = 65_536
+
 
 class StreamBody:
     """An iterator for the WSGI server. `close` always runs, also when nothing was ever read.
@@ -38,6 +41,8 @@ class StreamBody:
         self._call = call
         self._watch = watch
         self.on_close: Callable[[], None] = lambda: None
+        self._rest = b""  # rendered, of which the first `_written` bytes are out
+        self._written = 0
         self._ended = False
         self._closed = False
 
@@ -46,14 +51,31 @@ class StreamBody:
 
     def __next__(self) -> bytes:
         self._watch.written()
-        while not self._ended:
+        data = self._next_slice() if self._rest else self._next_batch()
+        if not data:
+            raise StopIteration
+        self._watch.writing()
+        return data
+
+    def _next_batch(self) -> bytes:
+        """What all that waits looks like on the wire, or the beginning of it; empty at the end."""
+        data = b""
+        while not (data or self._ended):
             batch = self._first or self._channel.take()
             self._first = None
             data = self._rendered(batch)
-            if data:
-                self._watch.writing()
-                return data
-        raise StopIteration
+        if len(data) <= _MOST_WRITTEN_BYTES:
+            return data
+        self._rest, self._written = data, 0
+        return self._next_slice()
+
+    def _next_slice(self) -> bytes:
+        begin, end = self._written, self._written + _MOST_WRITTEN_BYTES
+        data = self._rest[begin:end]
+        self._written = end
+        if end >= len(self._rest):
+            self._rest = b""
+        return data
 
     def _rendered(self, batch: Batch) -> bytes:
         pieces = []

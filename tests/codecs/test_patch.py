@@ -291,7 +291,7 @@ def inheriting(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return shortened
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(st.lists(deltas, max_size=12))
 def test_equals_a_plain_reducer(steps: list[dict[str, Any]]) -> None:
     documents = {c: root(parts=["", "x"], meta={}, refs=[]) for c in (0, 1)}
@@ -306,7 +306,7 @@ def test_equals_a_plain_reducer(steps: list[dict[str, Any]]) -> None:
     assert {c: plain(document) for c, document in decoder.documents.items()} == expected
 
 
-@settings(max_examples=200)
+@settings(max_examples=150)
 @given(st.recursive(
     st.none() | st.booleans() | st.integers() | texts,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(

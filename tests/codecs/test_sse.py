@@ -97,7 +97,7 @@ lines = st.sampled_from([
 bodies = st.one_of(st.lists(lines, max_size=30).map(b"".join), st.binary(max_size=60))
 
 
-@settings(max_examples=400)
+@settings(max_examples=300)
 @given(bodies, st.lists(st.integers(min_value=0, max_value=120), max_size=6))
 @example(b"data: a\r\n\r\n", [8])
 @example(b"\xef\xbb\xbfdata: a\n\n", [1, 2])
@@ -124,6 +124,7 @@ def outcome(decoder: Decoder, chunks: list[bytes], limit: int) -> tuple[list[Sse
 
 
 @settings(max_examples=300)
+@example(b":\r\n", 1, 0)
 @given(bodies, st.integers(min_value=1, max_value=12), st.integers(min_value=0, max_value=60))
 def test_the_limit_falls_at_the_same_event_whatever_the_cuts(
     body: bytes, limit: int, cut: int

@@ -92,6 +92,16 @@ def test_nothing_starts_before_it_is_needed(
     assert len(children()) == 1
 
 
+def test_a_child_can_be_started_ahead(
+    make_pool: MakePool, call: Call, children: Callable[[], set[int]]
+) -> None:
+    pool = make_pool(4)
+
+    pool.warm()
+
+    assert children() == {pool.run("pid", call=call, timeout_seconds=10)}
+
+
 def test_children_are_reused(
     make_pool: MakePool, call: Call, children: Callable[[], set[int]]
 ) -> None:

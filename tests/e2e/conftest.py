@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import re
 import socket
 import struct
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -466,3 +469,122 @@ def own_upstream(tmp_path: Path) -> Iterator[OwnSimulator]:
     running.reset()
     yield running
     running.stop()
+
+
+# --- whole exchanges
+
+
+_PICTURE = re.compile(r"!\[image[^\]]*\]\(([^)]*)\)\n?")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a caller makes of an answer, streamed or whole."""
+
+    status: int
+    headers: Any
+    text: str = ""
+    images: tuple[str, ...] = ()
+    reasoning: str = ""
+    finish_reason: str | None = None
+    error: Any = None
+    done: bool = True
+    conversation_id: str | None = None
+    message_id: str | None = None
+
+    @property
+    def code(self) -> str | None:
+        return None if self.error is None else str(self.error["code"])
+
+
+def read_answer(response: requests.Response) -> Answer:
+    """The whole answer of a request that asked for one choice."""
+    if not response.headers["Content-Type"].startswith("text/event-stream"):
+        document = response.json()
+        if "error" in document:
+            return Answer(response.status_code, response.headers, error=document["error"])
+        (choice,) = document["choices"]
+        return _answer(
+            response, [{**document, "choices": [{**choice, "delta": choice["message"]}]}]
+        )
+    payloads = sse_payloads(response.content.decode())
+    done = bool(payloads) and payloads[-1] == "[DONE]"
+    return _answer(response, payloads[:-1] if done else payloads, done)
+
+
+def _answer(response: requests.Response, chunks: list[Any], done: bool = True) -> Answer:
+    choices = [choice for chunk in chunks for choice in chunk.get("choices", ())]
+    content = "".join(choice["delta"].get("content") or "" for choice in choices)
+    ends = [choice["finish_reason"] for choice in choices if choice["finish_reason"]]
+    assert len(ends) <= 1, "more than one finish_reason"
+    return Answer(
+        response.status_code,
+        response.headers,
+        text=_PICTURE.sub("", content),
+        images=tuple(_PICTURE.findall(content)),
+        reasoning="".join(choice["delta"].get("reasoning_content") or "" for choice in choices),
+        finish_reason=ends[0] if ends else None,
+        error=next((chunk["error"] for chunk in chunks if "error" in chunk), None),
+        done=done,
+        conversation_id=next(
+            (c["conversation_id"] for c in chunks if "conversation_id" in c), None
+        ),
+        message_id=next((c["message_id"] for c in reversed(chunks) if "message_id" in c), None),
+    )
+
+
+@pytest.fixture(scope="session")
+def ask() -> Callable[..., Answer]:
+    """ask(server, text, **more): one chat request read to its end. `key` and `headers` are not body."""
+
+    def one(to: Server, text: str = "/sim text", **more: Any) -> Answer:
+        sent = {name: more.pop(name) for name in ("key", "headers") if name in more}
+        more.setdefault("stream", False)
+        return read_answer(to.post(chat_body(text, **more), **sent))
+
+    return one
+
+
+@pytest.fixture
+def turns(upstream: Simulator) -> Callable[[], list[Any]]:
+    """The conversation calls the upstream saw in this test, oldest first."""
+    return lambda: list(upstream.control("requests?endpoint=conversation")["requests"])
+
+
+@pytest.fixture(scope="session")
+def new_tokens(simulator: Simulator) -> Callable[[int], list[str]]:
+    """new_tokens(n): the tokens of n accounts that nobody else uses."""
+    numbers = itertools.count(1)
+
+    def make(count: int) -> list[str]:
+        names = [f"account-{next(numbers)}" for _ in range(count)]
+        return [simulator.control("accounts", {"name": name})["access_token"] for name in names]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def keeps_secrets() -> Callable[[Server], None]:
+    """Fails when a server's log holds a key, an account's token or a prompt (G09).
+
+    Every prompt of this suite begins with "/sim ".
+    """
+
+    def check(server: Server) -> None:
+        log = server.log
+        for secret in (KEY, "/sim ", *server.tokens):
+            assert secret not in log
+            assert secret[-24:] not in log
+
+    return check
+
+
+@pytest.fixture
+def sdk() -> Iterator[Callable[..., openai.OpenAI]]:
+    """sdk(server, key): the official client; closed with the test."""
+    with ExitStack() as open_clients:
+
+        def client(of: Server, key: str = KEY, **more: Any) -> openai.OpenAI:
+            return open_clients.enter_context(of.client(key, **more))
+
+        yield client

@@ -94,6 +94,13 @@ def test_a_model_limit_touches_that_model_only() -> None:
     assert standing.usable_from("gpt-4o", NOW) == NOW - 1
 
 
+@pytest.mark.parametrize("per_model", [False, True])
+def test_a_shorter_wait_does_not_shorten_a_longer_one(per_model: bool) -> None:
+    standing = judged(Standing(), limited(3600, per_model=per_model))
+    standing = judged(standing, limited(10, per_model=per_model))
+    assert standing.usable_from("gpt-5", NOW) == NOW + 3600
+
+
 def test_cooling_and_a_model_limit_add_up_to_the_later_one() -> None:
     standing = judged(judged(Standing(), limited(60, per_model=True)), limited(90))
     assert (standing.usable_from("gpt-5", NOW), standing.usable_from("x", NOW)) == (

@@ -250,14 +250,18 @@ def test_a_waiter_for_one_account_does_not_hold_up_the_others(
 
 
 def test_nobody_jumps_the_queue(
-    make_pool: MakePool, need: Need, turns: Callable[..., Turn]
+    make_pool: MakePool, need: Need, call: Call, turns: Callable[..., Turn], clock: Any
 ) -> None:
-    pool = make_pool("a")
-    first, second = turns(pool, need), turns(pool, need)
-    third = turns(pool, need)
-    first.end()
-    settled(lambda: second.got == "a")
-    assert third.got is None
+    """Also not for an account that has become usable while nobody looked."""
+    pool = make_pool("a", "b")
+    told(pool, need, call, Blame.EGRESS)
+    turns(pool, need)
+    first = turns(pool, need)
+    assert first.got is None
+    clock.now += 601
+    second = turns(pool, need)
+    first.served()
+    assert (first.got, second.got) == ("a", None)
 
 
 def test_a_full_queue(make_pool: MakePool, need: Need, turns: Callable[..., Turn]) -> None:

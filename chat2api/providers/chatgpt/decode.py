@@ -172,8 +172,6 @@ class TurnDecoder:
             self._transcript.conclude()
             self._transcript.show_leftover_pictures()
         reason = self._reason()
-        if not self._outlet.has_content and reason != "content_filter":
-            raise self._empty()
         self._outlet.end_fence()
         for source in self._transcript.sources():
             self._outlet.cite(source)
@@ -352,30 +350,22 @@ class TurnDecoder:
     def _reason(self) -> FinishReason:
         if self._blocked:
             return "content_filter"
+        failure = self._transcript.failure
+        if failure is not None:
+            raise self._refused({"error": {"code": failure[0], "message": failure[1]}})
         if not self.settled:
-            raise self._cut_short()
-        match self._transcript.ending:
-            case "interrupted":
-                raise UpstreamTruncated("The upstream interrupted its answer.")
-            case "length":
-                return "length"
-            case "stop":
-                return "stop"
-
-    def _cut_short(self) -> Chat2ApiError:
-        if self._transcript.system_error is not None and not self._outlet.has_content:
-            return self._empty()
-        if self.facts.handoff:
-            return UpstreamTruncated("The answer goes on elsewhere and could not be followed.")
-        return UpstreamTruncated("The upstream's stream ended before the answer did.")
-
-    def _empty(self) -> Chat2ApiError:
-        if self._transcript.system_error is not None:
-            name, text = self._transcript.system_error
-            return self._refused({"error": {"code": name, "message": text}})
-        if self.async_pending:
-            return UpstreamTruncated("What the upstream was making did not become ready.")
-        return UpstreamBadResponse("The upstream's answer is empty.")
+            raise UpstreamTruncated(
+                "The answer goes on elsewhere and could not be followed."
+                if self.facts.handoff
+                else "The upstream's stream ended before the answer did."
+            )
+        if self._transcript.ending == "interrupted":
+            raise UpstreamTruncated("The upstream interrupted its answer.")
+        if not self._outlet.shown:
+            if self.async_pending:
+                raise UpstreamTruncated("What the upstream was making did not become ready.")
+            raise UpstreamBadResponse("The upstream's answer is empty.")
+        return "length" if self._transcript.ending == "length" else "stop"
 
     def _refused(self, payload: dict[str, Any]) -> Chat2ApiError:
         """The error that a payload tells; the rest of a document is none of its business."""

@@ -10,7 +10,7 @@ _BETWEEN_MESSAGES = "\n\n"
 class Outlet:
     """Collects what goes out; neighbouring texts become one delta. `drain` hands the events over.
 
-    `answered` says that visible text went out, `has_content` that anything of an answer did.
+    `answered` says that visible text went out; `shown` counts what of an answer did, in any form.
     """
 
     __slots__ = (
@@ -22,7 +22,7 @@ class Outlet:
         "_speaker",
         "_thinker",
         "answered",
-        "has_content",
+        "shown",
     )
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Outlet:
         self._fenced: str | None = None  # the message whose program stands in an open fence
         self._cited: set[str] = set()
         self.answered = False
-        self.has_content = False
+        self.shown = 0
 
     def answer(self, message_id: str, text: str) -> None:
         """Visible text; that of another message begins after an empty line."""
@@ -81,7 +81,7 @@ class Outlet:
     def picture(self, picture: ImageRef) -> None:
         self.end_fence()
         self._add(picture)
-        self.has_content = True
+        self.shown += 1
 
     def cite(self, source: Citation) -> None:
         """Name a source, once for each address."""
@@ -101,7 +101,7 @@ class Outlet:
     def _show(self, text: str) -> None:
         if self._fenced is not None:
             self.end_fence()
-        self.has_content = True
+        self.shown += 1
         self._gather(text, reasoning=False)
 
     def _gather(self, text: str, *, reasoning: bool) -> None:

@@ -59,12 +59,10 @@ class Pictures:
             return self._fresh(_plots(message))
         if kind not in (Kind.PICTURES, Kind.ANSWER):
             return []
-        # Of several stages of one picture, the last counts.
-        last = {_stage_key(part): part for part in _pointer_parts(message)}
-        whole = [part for part in last.values() if not _is_preview(part)]
-        previews = [part for part in last.values() if _is_preview(part)]
-        if previews:
-            self._previews[message_id] = _picture(previews[-1])
+        parts = list(_pointer_parts(message))
+        whole = [part for part in parts if not _is_preview(part)]
+        if parts and not whole:
+            self._previews[message_id] = _picture(parts[-1])
         else:
             self._previews.pop(message_id, None)
         return self._fresh(map(_picture, whole))
@@ -111,13 +109,8 @@ def _dalle(part: Json) -> Json:
     return mapping_of(mapping_of(part.get("metadata")).get("dalle"))
 
 
-def _stage_key(part: Json) -> str:
-    """What stages of one picture share; without it every pointer is a picture of its own."""
-    generation = text_of(_generation(part).get("gen_id")) or text_of(_dalle(part).get("gen_id"))
-    return generation or file_id(text_of(part.get("asset_pointer")))
-
-
 def _is_preview(part: Json) -> bool:
+    """Whether less of it was made than it will have."""
     made, whole = _generation(part).get("height"), part.get("height")
     return isinstance(made, int) and isinstance(whole, int) and made < whole
 

@@ -27,8 +27,11 @@ class StreamReader:
         try:
             with closing(_closing_chunks(response)) as chunks:
                 for data in chunks:
-                    for record in frames.feed(data):
-                        yield from decoder.feed(record)
+                    # Taken off one by one: one may be large, and its events may wait to be sent.
+                    records = frames.feed(data)
+                    records.reverse()
+                    while records:
+                        yield from decoder.feed(records.pop())
                     if decoder.done:
                         return
         except CodecError as error:

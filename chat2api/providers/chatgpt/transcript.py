@@ -49,18 +49,19 @@ class Transcript:
     __slots__ = (
         "_clock",
         "_current",
+        "_failure",
         "_number",
         "_on_answer",
         "_outlet",
         "_research",
         "_results",
         "_show_code",
+        "_shown_before_failure",
         "_tracks",
         "_waiting",
         "answer",
         "own_ids",
         "pictures",
-        "system_error",
     )
 
     def __init__(
@@ -76,7 +77,6 @@ class Transcript:
         self.own_ids = set(own_ids)
         self.pictures = Pictures(own_file_ids)
         self.answer: Track | None = None  # the newest visible message
-        self.system_error: tuple[str, str] | None = None  # its name and text
         self._outlet = outlet
         self._show_code = show_code
         self._on_answer = on_answer
@@ -86,6 +86,8 @@ class Transcript:
         self._current: Track | None = None  # the newest message that is not hidden
         self._waiting: Track | None = None
         self._research: Track | None = None
+        self._failure: Track | None = None  # the newest system error
+        self._shown_before_failure = 0
         self._number = 0
 
     # --- seeing
@@ -167,8 +169,8 @@ class Transcript:
         for picture in self.pictures.finished(track.message_id, track.kind, message):
             self._outlet.picture(picture)
         if track.kind is Kind.SYSTEM_ERROR:
-            content = mapping_of(message.get("content"))
-            self.system_error = (text_of(content.get("name")), text_of(content.get("text")))
+            self._failure = track
+            self._shown_before_failure = self._outlet.shown
         elif track.kind is Kind.TOOL_TEXT and not may_quote(message):
             spent = self._spent_quota(message)
             if spent is not None:
@@ -200,6 +202,16 @@ class Transcript:
         details = mapping_of(mapping_of(message.get("metadata")).get("finish_details"))
         ending = _ENDINGS.get(text_of(details.get("type")))
         return ending or _ENDINGS.get(text_of(message.get("status"))) or "stop"
+
+    @property
+    def failure(self) -> tuple[str, str] | None:
+        """Name and text of a system error that nothing followed and no finished answer preceded."""
+        if self._failure is None or self.is_answered:
+            return None
+        if self._outlet.shown > self._shown_before_failure:
+            return None
+        content = mapping_of(self._failure.message.get("content"))
+        return text_of(content.get("name")), text_of(content.get("text"))
 
     @property
     def is_researching(self) -> bool:

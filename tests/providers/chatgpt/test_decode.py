@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from chat2api.chat.events import Citation, Finish, ImageRef, ReasoningDelta, TextDelta, Thread
 from chat2api.codecs.sse import FastSseDecoder, SseDecoder, SseRecord
-from chat2api.errors import UpstreamTruncated
+from chat2api.errors import Chat2ApiError, UpstreamTruncated
 from chat2api.providers.chatgpt.decode import TurnDecoder
 
 TRANSCRIPTS = [
@@ -537,17 +538,17 @@ def test_errors_inside_the_stream(decode, wire, payload: Any, status: int, code:
     assert (found.error.status, found.error.code) == (status, code)
 
 
-def test_a_system_error_counts_only_when_nothing_else_came(decode, wire) -> None:
+def test_a_system_error_counts_only_when_nothing_followed_it(decode, wire) -> None:
     failed = {"content_type": "system_error", "name": "tool_error", "text": "The tool broke."}
     told = wire.snapshot("s", role="tool", content=failed, done=True)
+    begun, whole = wire.snapshot("a", "Hi"), wire.snapshot("a", "Hi", done=True)
 
-    assert decode([told, wire.snapshot("a", "Hi", done=True), "[DONE]"]).text == "Hi"
-    alone = decode([told, "[DONE]"])
-    assert alone.error is not None
-    assert alone.error.message == "The tool broke."
-    cut = decode([told])
-    assert cut.error is not None
-    assert cut.error.message == "The tool broke."
+    assert decode([told, whole, "[DONE]"]).text == "Hi"
+    assert decode([whole, told, "[DONE]"]).reason == "stop"
+    for stream in ([told, "[DONE]"], [told], [begun, told, "[DONE]"], [begun, told]):
+        error = decode(stream).error
+        assert error is not None
+        assert error.message == "The tool broke."
 
 
 def test_an_unknown_encoding_is_told_clearly(decode) -> None:
@@ -780,6 +781,71 @@ def test_no_text_is_lost_or_doubled_however_it_comes(pieces: list[tuple[str, str
     events += decoder.feed(SseRecord("message", "[DONE]"))
 
     assert "".join(e.text for e in events if isinstance(e, TextDelta)) == text
+
+
+VOCABULARY = ["", "a", "b", "assistant", "tool", "user", "python", "all", "text", "multimodal_text", "thoughts",
+    "code", "execution_output", "system_error", "image_asset_pointer", "sediment://x", "finished_successfully",
+    "max_tokens", "\ue200cite\ue202turn0search0\ue201", "【1†s】", "https://a.org", "append", "add", "patch",
+    "truncate", "remove", "/message/content/parts/0", "/message/metadata", "/message/content/thoughts/0/content",
+    "message_stream_complete", "moderation", "conversation_async_status", "grouped_webpages",
+]  # fmt: skip
+KEYS = ["id", "author", "role", "name", "content", "content_type", "parts", "text", "status", "end_turn",
+    "recipient", "channel", "metadata", "thoughts", "summary", "chunks", "asset_pointer", "generation", "height",
+    "content_references", "matched_text", "items", "url", "title", "citations", "start_ix", "search_result_groups",
+    "entries", "ref_id", "finish_details", "type", "async_task_type", "attachments", "aggregate_result", "messages",
+]  # fmt: skip
+odd = st.recursive(
+    st.none() | st.booleans() | st.integers(-1, 12) | st.sampled_from(VOCABULARY),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=5)
+    ),
+    max_leaves=15,
+)
+odd_message = st.fixed_dictionaries(
+    {},
+    optional={
+        "id": st.sampled_from(["a", "b", None]),
+        "author": st.fixed_dictionaries({"role": st.sampled_from(["assistant", "tool"])}) | odd,
+        "content": st.fixed_dictionaries(
+            {"content_type": st.sampled_from(VOCABULARY)},
+            optional={"parts": odd, "text": odd, "thoughts": odd},
+        ),
+        "metadata": odd,
+        "status": odd,
+        "end_turn": odd,
+        "recipient": odd,
+        "channel": odd,
+    },
+)
+odd_payload = st.one_of(
+    st.fixed_dictionaries({"message": odd_message | odd}),
+    st.fixed_dictionaries({"v": odd | st.fixed_dictionaries({"message": odd_message})}),
+    st.fixed_dictionaries(
+        {"v": odd},
+        optional={"p": st.sampled_from(VOCABULARY), "o": st.sampled_from(VOCABULARY), "c": odd},
+    ),
+    st.dictionaries(st.sampled_from([*KEYS, "moderation_response", "async_status", "token"]), odd),
+)
+
+
+@settings(max_examples=8000)
+@given(st.lists(odd_payload, max_size=8), odd)
+def test_anything_is_survived(payloads: list[Any], mapping: Any) -> None:
+    """Whatever comes, a decoder answers with events or with an error of ours."""
+    decoder = TurnDecoder((), keep_history=True)
+    with suppress(Chat2ApiError):
+        for payload in payloads:
+            decoder.feed(SseRecord("message", json.dumps(payload)))
+    with suppress(Chat2ApiError):
+        nodes = {
+            str(n): {"message": p.get("message"), "parent": str(n - 1)}
+            for n, p in enumerate(payloads)
+        }
+        decoder.absorb_document(
+            {"mapping": nodes or mapping, "current_node": str(len(payloads) - 1)}
+        )
+    with suppress(Chat2ApiError):
+        assert isinstance(decoder.finish()[-1], Finish)
 
 
 @pytest.mark.timeout(20)

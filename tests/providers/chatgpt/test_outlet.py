@@ -76,8 +76,8 @@ def test_pictures_sources_and_threads_keep_their_place() -> None:
 def test_knows_whether_anything_was_said() -> None:
     outlet = Outlet()
     outlet.reason("t", "Hm")
-    assert (outlet.answered, outlet.has_content) == (False, False)
+    assert (outlet.answered, outlet.shown) == (False, 0)
     outlet.output("2")
-    assert (outlet.answered, outlet.has_content) == (False, True)
+    assert (outlet.answered, outlet.shown) == (False, 1)
     outlet.answer("a", "Two")
-    assert (outlet.answered, outlet.has_content) == (True, True)
+    assert (outlet.answered, outlet.shown) == (True, 2)

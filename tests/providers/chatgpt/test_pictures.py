@@ -11,13 +11,13 @@ from chat2api.providers.chatgpt.messages import Kind
 from chat2api.providers.chatgpt.pictures import Pictures, file_id
 
 
-def part(pointer: str, *, made: int = 10, height: int = 10, gen: str | None = None) -> Any:
+def part(pointer: str, *, made: int = 10, height: int = 10) -> Any:
     return {
         "content_type": "image_asset_pointer",
         "asset_pointer": pointer,
         "width": 20,
         "height": height,
-        "metadata": {"generation": {"height": made, "gen_id": gen}},
+        "metadata": {"generation": {"height": made}},
     }
 
 
@@ -47,17 +47,16 @@ def test_file_ids(pointer: str, expected: str) -> None:
     assert file_id(pointer) == expected
 
 
-def test_several_pictures_of_one_message_and_stages_of_one_picture() -> None:
+def test_several_pictures_of_one_message() -> None:
     pictures = Pictures(())
-    whole = message(
-        part("sediment://a1", gen="a"), part("sediment://a2", gen="a"), part("sediment://b")
-    )
+    whole = message(part("sediment://a"), part("sediment://p", made=5), part("sediment://b"))
 
     assert pointers(pictures.finished("m", Kind.PICTURES, whole)) == [
-        "sediment://a2",
+        "sediment://a",
         "sediment://b",
     ]
     assert pictures.finished("m", Kind.PICTURES, whole) == []
+    assert pictures.leftovers() == []
 
 
 def test_a_preview_waits_for_something_better() -> None:
