@@ -1,6 +1,6 @@
 """Entry: `python app.py` serves; `gunicorn -c gunicorn.conf.py app:app` finds the application here."""
 
-# The compute pool's children run this file once more, as "__mp_main__". They need none of it.
+# multiprocessing would run this file once more in its children, as "__mp_main__". They need none of it.
 if __name__ != "__mp_main__":
     from gevent import monkey
 

@@ -40,6 +40,7 @@ def build_runtime(settings: Settings) -> Runtime:
         connections=settings.worker_connections,
     )
     compute = ComputePool(processes=settings.compute_processes)
+    compute.warm()  # a child costs the first caller 100 ms otherwise
     egress = Egress(transport, compute, settings.proxy_url)
     provider = ChatGptProvider(chatgpt_options(settings))
     pool = _pool(settings, provider.name)

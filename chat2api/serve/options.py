@@ -13,7 +13,7 @@ from chat2api.settings.model import Settings
 _STALL_SECONDS = 120
 # Also bounds reading a request's headers (the gevent worker has one timer for both), so it may not be
 # as long as an idle limit alone could be: half-sent headers hold a connection for this long.
-_KEEPALIVE_SECONDS = 10
+_IDLE_CONNECTION_SECONDS = 10
 # After the streams had their time: to write their last words, and for the arbiter to see the exit.
 _EXIT_MARGIN_SECONDS = 5
 _MEMORY_DIR = "/dev/shm"  # noqa: S108 - for the heartbeat file; opened and unlinked by gunicorn
@@ -33,7 +33,7 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
         "worker_connections": settings.worker_connections,
         "timeout": _STALL_SECONDS,
         "graceful_timeout": math.ceil(settings.drain_seconds) + _EXIT_MARGIN_SECONDS,
-        "keepalive": _KEEPALIVE_SECONDS,
+        "keepalive": _IDLE_CONNECTION_SECONDS,
         # Patching happens in the worker, so the application must not be loaded before the fork.
         "preload_app": False,
         "max_requests": 0,

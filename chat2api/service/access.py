@@ -76,21 +76,24 @@ class Access:
 
         `authorization` is the header's value, with or without the word Bearer.
         """
-        header_workspace = check_workspace(workspace_header, "ChatGPT-Account-ID")
         key = _bare(authorization)
         if not key:
-            if self._allow_anonymous:
-                return Anonymous()
-            raise Unauthorized(_REFUSAL)
+            if not self._allow_anonymous:
+                raise Unauthorized(_REFUSAL)
+            check_workspace(workspace_header, "ChatGPT-Account-ID")
+            return Anonymous()
         name, _, suffix = key.partition(",")
         name = name.strip()
-        workspace = header_workspace or check_workspace(suffix.strip() or None, "Authorization")
-        if self._knows(name):
-            return PoolKey(hash_key(name, self._pepper)[:12], workspace)
-        token = self._direct_token(name)
-        if token is None:
+        known = self._knows(name)
+        token = None if known else self._direct_token(name)
+        if not known and token is None:
             raise Unauthorized(_REFUSAL)
-        return Direct(credential_of(token, workspace))
+        workspace = check_workspace(workspace_header, "ChatGPT-Account-ID") or check_workspace(
+            suffix, "Authorization"
+        )
+        if token is not None:
+            return Direct(credential_of(token, workspace))
+        return PoolKey(hash_key(name, self._pepper)[:12], workspace)
 
     def _knows(self, key: str) -> bool:
         """Compare with every key, so that the time says nothing about which one came close."""

@@ -6,8 +6,9 @@ import copy
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import groupby
 
-from chat2api.simulator.documents import Json, apply
+from chat2api.simulator.documents import Json, Operation, apply
 from chat2api.simulator.script import Edit, Open, Step, Write
 from chat2api.simulator.wire.items import Item
 from chat2api.simulator.wire.render import text_path
@@ -57,20 +58,19 @@ class Stored:
 def final_messages(steps: Iterable[Step]) -> list[Json]:
     """The messages as they stand after all steps."""
     finished: list[Json] = []
-    for step in steps:
-        if isinstance(step, Open):
-            finished.append(copy.deepcopy(step.message))
-        elif isinstance(step, Write):
-            path = text_path(finished[-1])
-            content = finished[-1]["content"]
-            if path.endswith("/0"):
-                content["parts"][0] += step.text
-            else:
-                content["text"] += step.text
-        elif isinstance(step, Edit):
-            root = {"message": finished[-1]}
-            for operation in step.operations:
-                apply(root, copy.deepcopy(operation))
+    for is_text, run in groupby(steps, lambda step: isinstance(step, Write)):
+        if is_text:
+            # A whole run of tokens at once: there may be a hundred thousand.
+            text = "".join(step.text for step in run if isinstance(step, Write))
+            append = Operation(text_path(finished[-1]), "append", text)
+            apply({"message": finished[-1]}, append)
+            continue
+        for step in run:
+            if isinstance(step, Open):
+                finished.append(copy.deepcopy(step.message))
+            elif isinstance(step, Edit):
+                for operation in step.operations:
+                    apply({"message": finished[-1]}, copy.deepcopy(operation))
     return finished
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
@@ -23,6 +24,7 @@ from chat2api.simulator.wire.items import Break, Pause
 
 UNPARSABLE = "Could not parse your authentication token. Please try signing in again."
 _BODY_KEPT = 256 * 1024
+_BREATH_SECONDS = 0.005
 
 
 class Exchange:
@@ -175,7 +177,13 @@ class Exchange:
                 self.line.send_raw(reply.raw)
             elif reply.headers_first and not isinstance(reply.body, bytes):
                 yield b""  # sends the headers, however long the first event takes
+            breath = time.monotonic()
             for piece in reply.pieces:
+                if time.monotonic() - breath > _BREATH_SECONDS:
+                    # A stream without pauses lets the others have their turn. Not 0: under gevent
+                    # that lets waiting callbacks run, but looks at the sockets much too seldom.
+                    time.sleep(1e-6)
+                    breath = time.monotonic()
                 match piece:
                     case Pause(seconds):
                         self.line.wait(seconds, self.stop)

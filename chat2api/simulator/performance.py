@@ -221,6 +221,8 @@ def _pace(play: Performance, script: Script) -> float:
 
 def _lively(steps: Sequence[Step], pace: float) -> list[Step]:
     """The steps without the pauses that only make a paced answer look alive."""
+    if pace:
+        return list(steps)
     return [step for step in steps if pace or not isinstance(step, Wait) or step.always]
 
 
@@ -269,7 +271,8 @@ def _keep(
     steps = (*script.steps, *script.later)
     seconds = script.later_seconds
     seconds += simulator.config.first_token_seconds if pace else 0
-    seconds += sum(pace for step in steps if isinstance(step, Write))
+    if pace:
+        seconds += pace * sum(isinstance(step, Write) for step in steps)
     seconds += sum(step.seconds for step in _lively(steps, pace) if isinstance(step, Wait))
     recover = _recovery(play)
     stored.running = Running(

@@ -39,8 +39,14 @@ class Flow:
     def attach(self, sock: Any) -> None:
         """Note the connection in use. If the exchange was ended meanwhile, end it now."""
         self._sock = sock
+        sock.settimeout(None)  # from here on the watchdog bounds all waiting
         if self.ended:
             self.end()
+
+    def hurry(self, seconds: float) -> None:
+        """Bound each further read on its own: for waits much shorter than the watchdog's."""
+        if self._sock is not None:
+            self._sock.settimeout(seconds)
 
     def detach(self) -> None:
         """Forget the connection: it is closed, or back in the pool for somebody else."""

@@ -184,6 +184,9 @@ class HttpResponse:
         finally:
             self.close()
 
+    def hurry(self, seconds: float) -> None:
+        self._flow.hurry(seconds)
+
     def read(self, limit_bytes: int) -> bytes:
         parts: list[bytes] = []
         size = 0

@@ -50,6 +50,9 @@ class Response(Protocol):
         or whatever the call was cancelled with.
         """
 
+    def hurry(self, seconds: float) -> None:
+        """From here on no read waits longer than this: the rest is wanted only if it is nearly here."""
+
     def read(self, limit_bytes: int) -> bytes:
         """The whole body; UpstreamBadResponse beyond the limit. Closes the response."""
 

@@ -64,8 +64,8 @@ class SocketPeer:
 class CallerLimits:
     """Seconds."""
 
-    keepalive: float = 15.0
-    write_stall: float = 30.0
+    keepalive: float
+    write_stall: float
 
 
 class CallerWatch:

@@ -132,6 +132,8 @@ def test_a_whole_document_is_taken_whatever_the_operation(delta: dict[str, Any])
         ({"o": "append", "p": "/message/text", "v": 5}, "text", "text"),
         ({"o": "truncate", "p": "/message/text", "v": 2}, "text", "te"),
         ({"o": "truncate", "p": "/message/text", "v": -1}, "text", "text"),
+        ({"o": "replace", "p": "/message/text"}, "text", "text"),
+        ({"o": "truncate", "p": "/message/object", "v": 0}, "object", {"a": 1}),
         ({"o": "truncate", "p": "/message/text", "v": True}, "text", "text"),
         ({"o": "append", "p": "/message/object", "v": {"b": 2}}, "object", {"a": 1, "b": 2}),
         ({"o": "append", "p": "/message/object/new", "v": "x"}, "object", {"a": 1, "new": "x"}),

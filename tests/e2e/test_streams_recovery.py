@@ -151,3 +151,16 @@ def test_who_hangs_up_during_a_recovery_frees_the_account(
     assert after.ask("/sim text").head() == 200
     assert time.monotonic() - began < 1.5
     assert payloads(after.body())[-1] == "[DONE]"
+
+
+@pytest.mark.parametrize("directive", ["handoff", "text words=40 fault=close after=7"])
+def test_a_resumed_stream_may_break_too(
+    server: Any, upstream: Any, encoding: str, dial: Any, payloads: Any, directive: str
+) -> None:
+    upstream.control("next", {"endpoint": "resume", "fault": "reset", "params": {"after": 4}})
+    upstream.control("next", {"endpoint": "resume", "fault": "status", "params": {"status": 502}})
+    wire = dial(server)
+    wire.ask(f"/sim {directive}", **KEPT).head()
+    text = upstream.control("expected?scenario=handoff")["text"]
+    assert_whole(payloads(wire.body()), text if directive == "handoff" else WORDS)
+    assert seen(upstream) == ["conversation", "resume", "resume", "resume"]

@@ -16,7 +16,6 @@ from chat2api.chat.events import (
     ReasoningDelta,
     TextDelta,
     Thread,
-    Usage,
 )
 from chat2api.errors import (
     Blame,
@@ -444,19 +443,3 @@ def test_the_unforeseen_is_logged_and_not_shown(
     assert events == [*told, Failure(ErrorInfo(500, "server_error", "internal_error", message))]
     assert accounts(stage) == ["a"]
     assert caplog.messages == ["turn failed unexpectedly"]
-
-
-# --- usage
-
-
-def test_usage_is_added_before_the_end_when_asked_for(stage: Stage, hello: Conversation) -> None:
-    stage.provider.scripts = [HELLO]
-    usage = Usage(prompt_tokens=9, completion_tokens=1)
-    assert stage.turn(hello, count_usage=True) == [*HELLO[:2], usage, HELLO[2]]
-    assert stage.turn(hello, count_usage=False) == HELLO
-
-
-def test_no_usage_is_made_up_for_a_turn_that_failed(stage: Stage, hello: Conversation) -> None:
-    error = UpstreamTruncated("Cut.")
-    stage.provider.scripts = [[TextDelta("Hel"), error]]
-    assert stage.turn(hello, count_usage=True) == [TextDelta("Hel"), Failure(error.info)]

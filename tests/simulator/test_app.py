@@ -9,7 +9,7 @@ import pytest
 from chat2api.simulator.scenarios.registry import SCENARIOS
 
 SCRIPTED = [name for name, one in SCENARIOS.items() if one.play and name not in ("handoff", "blob")]
-SHORT = {"long": " kb=20", "flood": " count=500", "picture": " n=2"}
+SHORT = {"long": " kb=20", "flood": " deltas=500", "picture": " n=2"}
 
 
 @pytest.mark.parametrize("encoding", ["v1", "snapshot"])
@@ -19,7 +19,7 @@ def test_scenario_reads_as_expected(
     name: str, era: str, encoding: str, caller: Any, control: Any
 ) -> None:
     encodings = ["v1"] if encoding == "v1" else []
-    words = f"/sim {name}{SHORT.get(name, '')} seconds=0"
+    words = f"/sim {name}{SHORT.get(name, '')}"
     reading = caller.read(words, era=era, supported_encodings=encodings)
     record = control("/requests")["requests"][-1]
     expected = record["expected"]

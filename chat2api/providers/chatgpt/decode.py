@@ -27,7 +27,14 @@ from chat2api.providers.chatgpt.messages import (
     text_of,
 )
 from chat2api.providers.chatgpt.outlet import Outlet
-from chat2api.providers.chatgpt.payloads import ENCODING, Shape, encoding_of, shape_of, type_of
+from chat2api.providers.chatgpt.payloads import (
+    ENCODING,
+    Shape,
+    encoding_of,
+    names_encoding,
+    shape_of,
+    type_of,
+)
 from chat2api.providers.chatgpt.refusals import classify
 from chat2api.providers.chatgpt.tracks import Track
 from chat2api.providers.chatgpt.transcript import Metadata, Transcript
@@ -181,18 +188,15 @@ class TurnDecoder:
     # --- one payload
 
     def _read(self, event: str, data: str) -> None:
-        if event == "delta_encoding":
+        if event == "delta_encoding" or names_encoding(data):
             self._check_encoding(data)
             return
         try:
             payload = orjson.loads(data)
         except orjson.JSONDecodeError:
             payload = None
-            if encoding_of(data) == ENCODING:
-                return
         if not isinstance(payload, dict):
-            if not (isinstance(payload, str) and payload == ENCODING):
-                self._skip("not an object")
+            self._skip("not an object")
             return
         match shape_of(payload, event):
             case Shape.DELTA:

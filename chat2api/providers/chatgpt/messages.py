@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from enum import Enum
+from types import MappingProxyType
 from typing import Any
 
 from chat2api.codecs.rope import Rope
@@ -50,7 +51,7 @@ def items_of(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-_EMPTY: Json = {}
+_EMPTY: Json = MappingProxyType({})
 
 
 def kind_of(message: Json) -> Kind:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum, auto
 from typing import Any
 
@@ -9,6 +10,7 @@ from typing import Any
 _PLAIN_EVENTS = frozenset({"message", "delta", "delta_encoding"})
 
 ENCODING = "v1"
+_VERSION = re.compile(r"v\d{1,3}")
 
 
 class Shape(Enum):
@@ -43,6 +45,11 @@ def type_of(payload: dict[str, Any], event: str) -> str:
     """The type of a typed event: its own field, else the event's name."""
     kind = payload.get("type")
     return kind if isinstance(kind, str) else event
+
+
+def names_encoding(data: str) -> bool:
+    """Whether this is the announcement of an encoding that lost its event name."""
+    return len(data) < 10 and _VERSION.fullmatch(encoding_of(data)) is not None
 
 
 def encoding_of(data: str) -> str:

@@ -21,6 +21,7 @@ _FIRST_PAUSE_SECONDS = 0.3
 _PAUSE_GROWTH = 1.5
 _LONGEST_PAUSE_SECONDS = 5.0
 _POLL_SECONDS = 5.0
+_LAST_LOOK_SECONDS = 0.5
 _MOST_POLL_FAILURES = 30
 _RETRIED_STATUSES = frozenset({408, 409, 425, 429, 502, 504})
 
@@ -112,25 +113,52 @@ class Recovery:
     # --- polling
 
     def _polled(self, ended: UpstreamError) -> EventStream:
-        """Read the stored conversation until it is whole. Only kept conversations can be read."""
+        """Read the stored conversation until it is whole. Only kept conversations can be read.
+
+        Raises `ended` when the upstream says that it works on it no more, or cannot be asked.
+        """
+        call = self._session.io.call
         path = f"{self._session.prefix}/conversation/{self._decoder.facts.conversation_id}"
         failures = 0
+        over = False
         while True:
+            pause = self._poll_seconds
             try:
                 document = self._session.ask("GET", path)
                 failures = 0
             except Chat2ApiError as error:
-                self._session.io.call.check()
+                call.check()
                 failures += 1
                 if failures > _MOST_POLL_FAILURES or not isinstance(error, UpstreamError):
                     raise ended from None
             else:
-                yield from self._decoder.absorb_document(document)
+                events = self._decoder.absorb_document(document)
+                yield from events
                 if self._decoder.complete:
                     return
-            self._note_news()
+                if over:
+                    raise ended
+                if events:
+                    self._last_news = time.monotonic()
+                if not self._decoder.async_pending:
+                    status = self._stream_status(path)
+                    if status == "FAILURE":
+                        raise ended
+                    if status == "COMPLETE":  # perhaps only since we read
+                        over, pause = True, _LAST_LOOK_SECONDS
             self._give_up_when_idle()
-            self._session.io.call.pause(self._poll_seconds)
+            call.pause(pause)
+
+    def _stream_status(self, path: str) -> str | None:
+        """IS_STREAMING, COMPLETE or FAILURE (sheet 4.7); None where the upstream does not tell."""
+        try:
+            answer = self._session.ask("GET", f"{path}/stream_status")
+        except Chat2ApiError as error:
+            self._session.io.call.check()
+            log.debug("stream status: %s", error.code)
+            return None
+        status = answer.get("status") if isinstance(answer, dict) else None
+        return status if isinstance(status, str) else None
 
     # --- time
 

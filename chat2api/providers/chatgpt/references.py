@@ -109,17 +109,16 @@ class References:
 
     def mark(self, number: str, position: int) -> Link | None:
         """The link for the 2024 mark `number` that begins at `position`, or None while unknown."""
-        at = self._citation_at(position)
+        sourced = self._sourced()
+        at = next((i for i in sourced if self._start_of(i) == position), None)
         if at is None and number in self._marks:
             return self._marks[number]
         if at is None:
-            at = next((i for i, _ in self._sourced() if i not in self._used), None)
+            at = next((i for i in sourced if i not in self._used), None)
         if at is None:
             return None
         self._used.add(at)
-        source = _citation_source(self._citations[at])
-        if source is None:
-            return None
+        source = sourced[at]
         title = f' "{_one_line(source.title).replace(chr(34), chr(39))}"' if source.title else ""
         link = Link(f" [{number}]({_escaped_url(source.url)}{title})", (source,))
         self._marks[number] = link
@@ -130,8 +129,7 @@ class References:
         for reference in map(mapping_of, self._list):
             if reference.get("invalid") is not True and text_of(reference.get("type")) != "hidden":
                 yield from _sources_of(reference)
-        for _, source in self._sourced():
-            yield source
+        yield from self._sourced().values()
 
     def _index(self) -> None:
         for item in self._list[self._indexed :]:
@@ -141,17 +139,13 @@ class References:
                 self._by_block[block] = reference
         self._indexed = len(self._list)
 
-    def _sourced(self) -> Iterator[tuple[int, Citation]]:
-        for index, item in enumerate(self._citations):
-            source = _citation_source(item)
-            if source is not None:
-                yield index, source
+    def _sourced(self) -> dict[int, Citation]:
+        """The citations that name a page, by their place in the list."""
+        sources = ((i, _citation_source(item)) for i, item in enumerate(self._citations))
+        return {index: source for index, source in sources if source is not None}
 
-    def _citation_at(self, position: int) -> int | None:
-        for index, item in enumerate(self._citations):
-            if mapping_of(item).get("start_ix") == position and _citation_source(item) is not None:
-                return index
-        return None
+    def _start_of(self, index: int) -> Any:
+        return mapping_of(self._citations[index]).get("start_ix")
 
 
 def _inside(block: str) -> str:

@@ -97,7 +97,7 @@ def _many_headers(reply: Reply, params: Params) -> Reply:
 
 
 def _odd_encoding(reply: Reply, params: Params) -> Reply:
-    return _encoding_header(reply, params.text("name", "rot13"))
+    return _encoding_header(reply, params.text("coding", "rot13"))
 
 
 FAULTS = (
@@ -105,7 +105,7 @@ FAULTS = (
     Fault("bomb", "a gzip bomb", "mib=1024", pieces=_bomb, head=_gzip_head),
     Fault("double_gzip", "compressed twice", pieces=_double, head=_double_head),
     Fault("stacked", "compressed many times", "count=9", pieces=_stacked, head=_stacked_head),
-    Fault("odd_encoding", "an encoding nobody knows", "name=rot13", head=_odd_encoding),
+    Fault("odd_encoding", "an encoding nobody knows", "coding=rot13", head=_odd_encoding),
     Fault("giant_header", "one header of a mebibyte", "bytes=1048576", head=_giant_header),
     Fault("many_headers", "ten thousand header lines", "count=10000", head=_many_headers),
 )

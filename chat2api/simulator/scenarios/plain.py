@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chat2api.simulator.script import Expected, Script
+from chat2api.simulator.script import Expected, Script, Write
 from chat2api.simulator.turn import Scribe, Turn, script_of
 
 TEXT = "Hello there! The answer is **42**.\n\nIt was computed twice, and both times it came out the same."
@@ -89,12 +89,15 @@ def refusal(turn: Turn) -> Script:
 
 
 def flood(turn: Turn) -> Script:
-    """`count` one-character deltas, as fast as they can be taken."""
-    count = turn.params.integer("count", 10_000)
-    answer = "".join("abcdefghij"[n % 10] for n in range(count))
+    """`deltas` one-character deltas, as fast as they can be taken."""
+    count = turn.params.integer("deltas", 10_000)
+    letters = "abcdefghij"
+    rounds = count // len(letters) + 1
+    answer = (letters * rounds)[:count]
     scribe = Scribe(turn)
     scribe.open_answer()
-    scribe.write_pieces(answer)
+    # The same few steps again and again: making a hundred thousand would hold up everyone else.
+    scribe.steps.extend(([Write(letter) for letter in letters] * rounds)[:count])
     scribe.finish()
     return script_of(scribe, expected=Expected(answer), unpaced=True)
 
@@ -119,7 +122,7 @@ def continued(turn: Turn) -> Script:
 
 def handoff(turn: Turn) -> Script:
     """The stream hands over and ends; resume has the answer. `done=0` leaves out the end marker,
-    `seconds=S` is how long the answer takes to be made."""
+    `takes=SECONDS` is how long the answer takes to be made."""
     scribe = Scribe(turn)
     topic = f"conversation-turn-{turn.exchange_id}"
     options = [
@@ -133,7 +136,7 @@ def handoff(turn: Turn) -> Script:
         scribe,
         expected=Expected(TEXT),
         later=tuple(answer.steps),
-        later_seconds=turn.params.number("seconds", 0),
+        later_seconds=turn.params.number("takes", 0),
         handoff=True,
         done=turn.params.flag("done", True),
     )

@@ -34,7 +34,7 @@ def reasoning(turn: Turn) -> Script:
         scribe.write(announcement)
         scribe.finish(end_turn=False)
         said.append(announcement)
-    _think(scribe, thoughts, turn.params.number("seconds", 0.4))
+    _think(scribe, thoughts, turn.params.number("think", 0.4))
     said += [f"{summary}\n{content}" for summary, content in thoughts]
     scribe.answer(answer)
     return script_of(scribe, expected=Expected(answer, reasoning="\n\n".join(said)))
@@ -51,7 +51,7 @@ def _think(scribe: Scribe, thoughts: tuple[tuple[str, str], ...], seconds: float
     )
     scribe.mark("cot_token", "first")
     for index, (summary, content) in enumerate(thoughts):
-        scribe.wait(seconds / len(thoughts), always="seconds" in scribe.turn.params)
+        scribe.wait(seconds / len(thoughts), always="think" in scribe.turn.params)
         _think_once(scribe, index, summary, content)
     scribe.edit(Operation("/message/status", "replace", "finished_successfully"))
     scribe.open(

@@ -88,8 +88,10 @@ class _Snapshots:
     def __init__(self, spelling: Spelling) -> None:
         self._spelling = spelling
         self._message: Json = {}
+        self._pending: list[str] = []  # text not yet in the message
+        self._pending_chars = 0
+        self._shown_chars = 0
         self._tokens = 0
-        self._unsent = 0  # characters
 
     def render(self, steps: Iterable[Step]) -> Items:
         for step in steps:
@@ -98,11 +100,11 @@ class _Snapshots:
                     yield self.snapshot()
                 continue
             # Text first: nothing may overtake it. An edit brings the whole message anyway.
-            if self._unsent and not isinstance(step, Edit):
+            if self._pending and not isinstance(step, Edit):
                 yield self.snapshot()
             match step:
                 case Open(message):
-                    self._message = copy.deepcopy(message)
+                    self._message, self._shown_chars = copy.deepcopy(message), 0
                     yield self.snapshot()
                 case Edit(operations):
                     self._apply(operations)
@@ -115,27 +117,35 @@ class _Snapshots:
                     yield Comment(text)
                 case _:
                     assert_never(step)
-        if self._unsent:
+        if self._pending:
             yield self.snapshot()
 
     def _apply(self, operations: Sequence[Operation]) -> None:
+        self._flush()
         root = {"message": self._message}
         for operation in operations:
             apply(root, copy.deepcopy(operation))
 
     def _write(self, text: str) -> bool:
-        """Adds text; tells whether it is time to show it."""
-        path = text_path(self._message)
-        self._apply((Operation(path, "append", text),))
+        """Takes text in; tells whether it is time to show it."""
+        self._pending.append(text)
+        self._pending_chars += len(text)
         self._tokens += is_answer(self._message)
-        self._unsent += len(text)
-        content = self._message["content"]
-        length = len(content["parts"][0] if "parts" in content else content["text"])
-        return self._unsent >= (length - _EVERY_TOKEN_UP_TO) / _GROWTH
+        length = self._shown_chars + self._pending_chars
+        return self._pending_chars >= (length - _EVERY_TOKEN_UP_TO) / _GROWTH
+
+    def _flush(self) -> None:
+        if not self._pending:
+            return
+        text = Operation(text_path(self._message), "append", "".join(self._pending))
+        apply({"message": self._message}, text)
+        self._shown_chars += self._pending_chars
+        self._pending, self._pending_chars = [], 0
 
     def snapshot(self) -> Frame:
         """The message as it stands."""
-        tokens, self._tokens, self._unsent = self._tokens, 0, 0
+        self._flush()
+        tokens, self._tokens = self._tokens, 0
         return Frame(self._spelling.dump(self._spelling.root(self._message)), tokens=tokens)
 
 

@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from chat2api.providers.chatgpt.payloads import Shape, encoding_of, shape_of, type_of
+from chat2api.providers.chatgpt.payloads import (
+    Shape,
+    encoding_of,
+    names_encoding,
+    shape_of,
+    type_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -46,3 +52,13 @@ def test_types() -> None:
 @pytest.mark.parametrize(("data", "version"), [('"v1"', "v1"), ("v1", "v1"), (' "v2" ', "v2")])
 def test_encodings(data: str, version: str) -> None:
     assert encoding_of(data) == version
+
+
+def test_an_announcement_without_its_name() -> None:
+    assert [names_encoding(data) for data in ('"v1"', "v2", "{}", '"text"', '"v1"' * 9)] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chat2api.chat.events import ReasoningDelta, TextDelta
+from chat2api.codecs.rope import Rope
 from chat2api.errors import UpstreamRateLimited
 from chat2api.providers.chatgpt.outlet import Outlet
 from chat2api.providers.chatgpt.transcript import Transcript
@@ -37,6 +38,18 @@ def turn() -> Turn:
 def test_held_text_comes_before_what_another_message_says(turn: Turn, wire) -> None:
     assert turn.see(wire.message("a", f"One {BLOCK} two")) == [TextDelta("One ")]
     assert turn.see(wire.message("b", "Three")) == [TextDelta(" two\n\nThree")]
+
+
+def test_growth_of_another_message_lets_held_text_go(turn: Turn, wire) -> None:
+    rope = Rope("Three")
+    content = {"content_type": "text", "parts": [rope]}
+    track = turn.transcript.see(wire.message("b", content=content), "?")
+    turn.see(wire.message("a", f"One {BLOCK} two"))
+
+    rope.append(", four")
+    turn.transcript.grow(track)
+
+    assert turn.outlet.drain() == [TextDelta(" two\n\n, four")]
 
 
 def test_the_next_event_decides_even_if_it_is_hidden(turn: Turn, wire) -> None:

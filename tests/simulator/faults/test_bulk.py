@@ -39,7 +39,7 @@ def test_a_stack_of_encodings(caller: Any, read: Any) -> None:
 
 
 def test_an_unknown_encoding(caller: Any) -> None:
-    answer = caller.talk("/sim text fault=odd_encoding name=br2")
+    answer = caller.talk("/sim text fault=odd_encoding coding=br2")
     assert answer.headers["Content-Encoding"] == "br2"
 
 
