@@ -12,7 +12,7 @@ from chat2api.errors import InvalidJson, JsonTooDeep, RequestError, TooLarge, Un
 _PIECE_BYTES = 65_536
 MOST_DEPTH = 64
 MOST_KEYS = 10_000
-MOST_VALUES = 400_000
+MOST_VALUES = 200_000
 
 _MOST_QUOTES = 2 * MOST_VALUES + 2
 

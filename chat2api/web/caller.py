@@ -101,13 +101,14 @@ class CallerWatch:
         self._writing_since = math.inf
 
     def tick(self, now: float) -> None:
-        if self._peer is not None and self._peer.is_gone():
-            self._call.cancel(ClientGone("The caller hung up."))
-        elif now - self._writing_since > self._limits.write_stall:
+        if now - self._writing_since > self._limits.write_stall:
             log.info("caller takes nothing; dropping it")
+            self._writing_since = math.inf
             self._call.cancel(ClientGone("The caller stopped reading."))
             if self._peer is not None:
                 self._peer.drop()
+        elif self._peer is not None and self._peer.is_gone():
+            self._call.cancel(ClientGone("The caller hung up."))
         elif now > self._call.deadline:
             self._call.cancel(UpstreamTimeout("The request took longer than the server allows."))
         elif (cut_at := self._cut_at()) is not None and now > cut_at:
@@ -144,7 +145,7 @@ class TimedBody:
             data: bytes = self._stream.read(size)
         except OSError:
             raise ClientGone("The caller hung up.") from None
-        except Exception as error:  # a boundary: each server has its own kinds for broken framing
+        except Exception as error:  # noqa: BLE001 - each server has its own kinds for broken framing
             log.info("request body: %s", type(error).__name__)
             raise RequestError("The framing of the request body is broken.") from None
         self._last = self._clock()

@@ -51,14 +51,20 @@ class Channel:
         if isinstance(event, TextDelta | ReasoningDelta):
             self._weight += len(event.text)
         self._signal.set()
-        if self._weight > _MOST_PENDING_CHARACTERS:
+        if self._is_full():
             self._wait_for_room()
+
+    def _is_full(self) -> bool:
+        # Writers add to the weight without a lock, so it can be too high by what the reader has just
+        # taken; but then nothing waits.
+        over = self._weight > _MOST_PENDING_CHARACTERS
+        return over and bool(self._items) and self._call.error is None
 
     def _wait_for_room(self) -> None:
         with self._call.waking(self._room.set):
-            while self._weight > _MOST_PENDING_CHARACTERS and self._call.error is None:
+            while self._is_full():
                 self._room.clear()
-                if self._weight > _MOST_PENDING_CHARACTERS and self._call.error is None:
+                if self._is_full():
                     self._room.wait(timeout=60)
 
     def done(self) -> None:
@@ -117,5 +123,7 @@ def _pump(channel: Channel, index: int, turn: EventStream, call: Call) -> None:
         if error is not call.error:
             raise
     finally:
-        turn.close()
-        channel.done()
+        try:
+            turn.close()
+        finally:
+            channel.done()

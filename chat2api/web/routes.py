@@ -16,7 +16,7 @@ from chat2api.web import chat, health, models
 from chat2api.web.errors import register_errors
 from chat2api.web.ids import new_request_id
 from chat2api.web.lingering import end_connection
-from chat2api.web.state import RequestState, set_state, state
+from chat2api.web.state import RequestState, runtime, set_state, state
 
 log = logging.getLogger("chat2api.request")
 
@@ -82,7 +82,7 @@ def _end_connection_after(response: Response) -> None:
 
 def _log_at_end(response: Response, done: RequestState) -> None:
     """One line a request, when its last byte is out."""
-    method, path, status = request.method, request.path, response.status_code
+    method, path, status = request.method, _path_without_prefix(), response.status_code
 
     def write() -> None:
         seconds = time.monotonic() - done.started
@@ -93,3 +93,9 @@ def _log_at_end(response: Response, done: RequestState) -> None:
         )
 
     response.call_on_close(write)
+
+
+def _path_without_prefix() -> str:
+    """API_PREFIX is a kind of password, and logs are read by others."""
+    prefix = runtime().settings.api_prefix
+    return request.path.removeprefix(f"/{prefix}") if prefix else request.path

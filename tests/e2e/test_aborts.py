@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 from typing import Any
@@ -30,6 +31,7 @@ def lone_server(start_server: Callable[..., Any], demo_tokens: list[str]) -> Any
         POW_DIFFICULTY="0",
         PROOF_SECONDS="60",
         COMPUTE_PROCESSES="1",
+        WRITE_STALL_SECONDS="1",
     )
 
 
@@ -103,9 +105,7 @@ def test_also_when_the_answer_is_not_streamed(
     assert len(turns(upstream)) == 2
 
 
-def test_several_choices_all_end(
-    server: Any, upstream: Any, dial: Any, eventually: Any
-) -> None:
+def test_several_choices_all_end(server: Any, upstream: Any, dial: Any, eventually: Any) -> None:
     wire = dial(server)
     wire.ask("/sim text words=40 fault=silence after=3 seconds=60", n=4).head()
     eventually(lambda: len(turns(upstream)) == 4)
@@ -210,7 +210,6 @@ def test_sixty_of_them_leave_nothing_behind(
     def footprint() -> tuple[int, int, int]:
         return worker.num_fds(), worker.num_threads(), upstream.control("stats")["connections"]
 
-    base_active = upstream.control("stats")["active"]
     round_of(0)
     assert served(dial(server), payloads)
     upstream.control("reset", {})
@@ -219,13 +218,16 @@ def test_sixty_of_them_leave_nothing_behind(
     base = footprint()
     for number in range(5):
         round_of(number)
-    eventually(lambda: upstream.control("stats")["active"] == base_active)
+    eventually(lambda: upstream.control("stats")["active"] == 0)
     eventually(lambda: all(now <= then for now, then in zip(footprint(), base, strict=True)))
     assert upstream.control("stats")["counters"]["aborted"] == 60
     assert "Traceback" not in server.log
 
 
 # --- callers that stop reading
+
+# 30 MB as fast as it is taken; sockets on the way hold a good part of it.
+MUCH = "/sim baked deltas=15000 chars=2000 gap=0"
 
 
 def test_who_takes_nothing_is_dropped(
@@ -235,7 +237,7 @@ def test_who_takes_nothing_is_dropped(
     worker = worker_of(narrow_server)
     before = worker.memory_info().rss
     wire = dial(narrow_server)
-    wire.ask("/sim long kb=60000").head()
+    wire.ask(MUCH).head()
     (turn,) = eventually(lambda: [one for one in turns(upstream) if one["finished_at"]], seconds=8)
     assert turn["aborted"]
     assert turn["bytes_sent"] < 30 * MIB
@@ -245,6 +247,24 @@ def test_who_takes_nothing_is_dropped(
         wire.body()
 
 
+def test_who_reads_steadily_is_not_dropped_however_long_it_takes(
+    lone_server: Any, upstream: Any, dial: Any, payloads: Any, streamed_text: Any
+) -> None:
+    """One event of 20 MiB takes longer than WRITE_STALL_SECONDS, but some of it always goes."""
+    wire = dial(lone_server)
+    wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+    wire.ask("/sim blob mib=20")
+    received = []
+    began = time.monotonic()
+    while not received or b"0\r\n\r\n" not in received[-1]:
+        data = wire.sock.recv(131_072)
+        assert data, "dropped"
+        received.append(data)
+        time.sleep(0.01)
+    assert time.monotonic() - began > 1.5
+    assert sum(map(len, received)) > 20 * MIB
+
+
 def test_while_a_caller_pauses_the_upstream_waits(
     server: Any, upstream: Any, dial: Any, payloads: Any, streamed_text: Any
 ) -> None:
@@ -252,7 +272,7 @@ def test_while_a_caller_pauses_the_upstream_waits(
     worker = worker_of(server)
     before = worker.memory_info().rss
     wire = dial(server)
-    wire.ask("/sim long kb=40000").head()
+    wire.ask(MUCH).head()
     sent = -1
     while (now := turns(upstream)[0]["bytes_sent"]) != sent:
         sent = now
@@ -262,4 +282,4 @@ def test_while_a_caller_pauses_the_upstream_waits(
     assert worker.memory_info().rss - before < 24 * MIB
     told = payloads(wire.body())
     assert told[-1] == "[DONE]"
-    assert streamed_text(told) == upstream.control("expected?scenario=long&kb=40000")["text"]
+    assert streamed_text(told) == "".join(f"{index:>2000}" for index in range(15_000))

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 KEY = "sk-test-key-of-the-suite"
-SECOND_KEY = "another key, quite long"
+SECOND_KEY = "no-particular-form-of-key"
 PREFIX = "private-prefix-"
 
 
@@ -23,7 +23,7 @@ def strict(
 ) -> Iterator[Any]:
     """No anonymous callers; two keys; the pool holds one account with a second workspace."""
     server = start_server(
-        tokens=demo_tokens[:1], AUTHORIZATION=f"{KEY},{SECOND_KEY[:11]}", LOG_LEVEL="debug"
+        tokens=demo_tokens[:1], AUTHORIZATION=f"{KEY},{SECOND_KEY}", LOG_LEVEL="debug"
     )
     yield server
     keeps_secrets(server)
@@ -79,15 +79,10 @@ def test_every_refusal_of_a_key_looks_the_same(strict: Any, upstream: Any, turns
 
 @pytest.mark.parametrize(
     "authorization",
-    [
-        f"Bearer {KEY}",
-        f"bearer   {KEY}",
-        KEY,
-        f"Bearer {SECOND_KEY[:11]}".replace(" key", ""),
-    ],
+    [f"Bearer {KEY}", f"bearer   {KEY} ", KEY, SECOND_KEY, f"Bearer {SECOND_KEY}", f"{KEY},"],
 )
 def test_ways_to_write_a_key(strict: Any, upstream: Any, authorization: str) -> None:
-    assert knock(strict, authorization).status_code in (200, 401)
+    assert knock(strict, authorization).status_code == 200
 
 
 def test_models_need_a_key_too(strict: Any, upstream: Any) -> None:
@@ -197,7 +192,8 @@ def test_direct_tokens_off(start_server: Any, upstream: Any, demo_tokens: list[s
     assert refused.json() == knock(server, None).json()
     assert refused.status_code == 401
     assert knock(server, KEY).status_code == 200
-    assert upstream.control("requests?endpoint=conversation")["requests"][0]["account"] != "free"
+    (turn,) = upstream.control("requests?endpoint=conversation")["requests"]
+    assert turn["account"] == "demo-plus"
     server.stop()
 
 
@@ -290,27 +286,29 @@ def test_the_first_key(start_server: Any, upstream: Any, ask: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def hidden(start_server: Any, demo_tokens: list[str]) -> Iterator[Any]:
+def hidden(start_server: Any, demo_tokens: list[str]) -> Any:
     """Behind a path prefix, for two browser origins."""
     origins = "https://app.example,http://localhost:3000"
-    yield start_server(tokens=demo_tokens[:1], API_PREFIX="/a-secret/path/", CORS_ORIGINS=origins)
+    return start_server(tokens=demo_tokens[:1], API_PREFIX="/a-secret/path/", CORS_ORIGINS=origins)
 
 
 def test_routes_behind_a_prefix(hidden: Any, upstream: Any) -> None:
     headers = {"Authorization": KEY}
-    url = f"{hidden.url}/a-secret/path/v1"
+    prefix = "/a-secret/path"
+    url = f"{hidden.url}{prefix}/v1"
     body = {"messages": [{"role": "user", "content": "/sim text"}]}
     assert requests.post(f"{url}/chat/completions", json=body, headers=headers).status_code == 200
     assert requests.get(f"{url}/models", headers=headers).status_code == 200
-    for path in ("/v1/models", "/v1/chat/completions", "/a-secret/v1/models"):
+    for path in ("/v1/models", "/v1/chat/completions", "/a-wrong/path/v1/models"):
         for with_key in (headers, {}):
             answer = requests.get(f"{hidden.url}{path}", headers=with_key)
             assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
-            assert "a-secret" not in answer.text
+            assert prefix not in answer.text
     for path in ("/healthz", "/readyz", "/ping"):
         assert requests.get(f"{hidden.url}{path}").status_code == 200
-        assert requests.get(f"{hidden.url}/a-secret/path{path}").status_code == 404
-    assert "a-secret" not in hidden.log.split("Listening at")[1].split("POST")[0]
+        assert requests.get(f"{hidden.url}{prefix}{path}").status_code == 404
+    assert "path=/v1/chat/completions status=200" in hidden.log
+    assert "path=/a-secret/path/" not in hidden.log
 
 
 # --- browsers (H07, as far as /v1 goes)

@@ -102,7 +102,12 @@ def test_silence_beyond_the_limit(
 
 
 def test_a_dead_upstream(
-    own_upstream: Any, start_server: Any, dial: Any, payloads: Any, streamed_text: Any, eventually: Any
+    own_upstream: Any,
+    start_server: Any,
+    dial: Any,
+    payloads: Any,
+    streamed_text: Any,
+    eventually: Any,
 ) -> None:
     """Acceptance 5: the process goes away in mid-stream and comes back."""
     # Without accounts: a new simulator would not know the tokens of the old one.

@@ -6,8 +6,6 @@ import base64
 import json
 from typing import Any
 
-import pytest
-
 from chat2api.simulator.accounts import Accounts, demo_accounts, make_access_token, make_account
 
 NOW = 1_800_000_000.0
@@ -63,52 +61,3 @@ def test_an_account_takes_the_place_of_its_namesake() -> None:
     assert accounts.find(old.token) is None
     assert accounts.label(new.token) == "ann"
     assert accounts.label(old.token).startswith("unknown:")
-
-
-# --- at the door
-
-
-def models(caller: Any, **headers: str) -> Any:
-    return caller.call("GET", "/backend-api/models", None, headers)
-
-
-@pytest.mark.parametrize("bearer", ["", "Bearer eyJhbGciOiJSUzI1NiJ9.e30.x", "Basic abc"])
-def test_strangers_are_refused(bearer: str, caller: Any) -> None:
-    answer = models(caller, Authorization=bearer)
-    assert (answer.status, answer.json()["detail"]["code"]) == (401, "invalid_jwt")
-
-
-def test_an_expired_token_is_refused(caller: Any, now: list[float]) -> None:
-    now[0] += 11 * 86_400
-    answer = models(caller)
-    assert (answer.status, answer.json()["detail"]["code"]) == (401, "token_expired")
-
-
-def test_a_foreign_workspace_is_refused(caller: Any, control: Any) -> None:
-    mine = control("/accounts")["accounts"][0]["workspaces"]
-    header = "Chatgpt-Account-Id"
-    assert [models(caller, **{header: one}).status for one in mine] == [200, 200]
-    assert models(caller, **{header: "someone-else"}).status == 403
-
-
-def test_the_bearer_is_never_written_down(caller: Any, control: Any) -> None:
-    models(caller)
-    models(caller, Authorization="Bearer secret-of-a-stranger")
-    known, stranger = control("/requests")["requests"]
-    assert known["headers"]["authorization"] == "Bearer <demo-plus>"
-    assert stranger["headers"]["authorization"].startswith("Bearer <unknown:")
-    assert stranger["refused"] == "token_unknown"
-    assert "secret-of-a-stranger" not in json.dumps(stranger)
-
-
-def test_an_account_added_by_control_can_call(caller: Any, control: Any) -> None:
-    added = control("/accounts", {"name": "eve", "plan": "team", "workspaces": ["w1"]})
-    caller.headers["Authorization"] = f"Bearer {added['access_token']}"
-    assert models(caller, **{"Chatgpt-Account-Id": "w1"}).status == 200
-
-
-def test_the_anonymous_need_a_device(anonymous: Any, control: Any) -> None:
-    assert anonymous.call("GET", "/backend-anon/models").status == 200
-    assert anonymous.call("GET", "/backend-anon/models", None, {"Oai-Device-Id": ""}).status == 403
-    control("/config", {"anonymous": False})
-    assert anonymous.call("GET", "/backend-anon/models").status == 401

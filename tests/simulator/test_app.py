@@ -1,4 +1,4 @@
-"""Every scenario, in both generations and encodings, reads as it says it should."""
+"""The application as a whole: its routes, and its state on the app object."""
 
 from __future__ import annotations
 
@@ -6,29 +6,26 @@ from typing import Any
 
 import pytest
 
-from chat2api.simulator.scenarios.registry import SCENARIOS
-
-SCRIPTED = [name for name, one in SCENARIOS.items() if one.play and name not in ("handoff", "blob")]
-SHORT = {"long": " kb=20", "flood": " deltas=500", "picture": " n=2"}
+from chat2api.simulator.app import ENDPOINTS, create_app
 
 
-@pytest.mark.parametrize("encoding", ["v1", "snapshot"])
-@pytest.mark.parametrize("era", ["2024", "2026"])
-@pytest.mark.parametrize("name", SCRIPTED)
-def test_scenario_reads_as_expected(
-    name: str, era: str, encoding: str, caller: Any, control: Any
-) -> None:
-    encodings = ["v1"] if encoding == "v1" else []
-    words = f"/sim {name}{SHORT.get(name, '')}"
-    reading = caller.read(words, era=era, supported_encodings=encodings)
-    record = control("/requests")["requests"][-1]
-    expected = record["expected"]
-    assert record["scenario"] == name
-    assert reading.text == expected["raw"]
-    assert reading.shown == expected["text"]
-    assert reading.reasoning == expected["reasoning"]
-    assert reading.images == expected["images"]
-    assert reading.finish_reason == expected["finish_reason"]
-    assert reading.done
-    assert ("message_stream_complete" in reading.types) == (era == "2026")
-    assert ("resume_conversation_token" in reading.types) == (era == "2026")
+def test_every_endpoint_is_named_once() -> None:
+    assert len(ENDPOINTS) == len(set(ENDPOINTS)) == 16
+
+
+def test_two_simulators_do_not_know_each_other(caller: Any, control: Any) -> None:
+    other = create_app().test_client()
+    caller.talk("Hi")
+    assert other.get("/_sim/requests").get_json()["requests"] == []
+    token = {"Authorization": caller.headers["Authorization"]}
+    assert other.get("/backend-api/models", headers=token).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/backend-api/nothing", "/backend-anon/me", "/favicon.ico"])
+def test_what_does_not_exist(path: str, app: Any) -> None:
+    answer = app.test_client().get(path)
+    assert (answer.status_code, answer.get_json()) == (404, {"detail": "Not Found"})
+
+
+def test_a_wrong_method_is_not_a_route(app: Any) -> None:
+    assert app.test_client().get("/backend-api/f/conversation").status_code == 405

@@ -13,7 +13,7 @@ from chat2api.simulator.behaviours import (
     behaviour_to_json,
     parse_directive,
 )
-from chat2api.simulator.params import BadParameter, Params
+from chat2api.simulator.params import BadParameter
 
 
 @pytest.mark.parametrize(
@@ -153,16 +153,3 @@ def test_mistakes_are_answered_with_help(words: str, caller: Any) -> None:
     reading = caller.read(words)
     assert reading.text.startswith("Sorry, I could not do that:")
     assert "| `reasoning` |" in reading.text
-
-
-def test_parameters_are_read_with_a_type() -> None:
-    params = Params({"n": "3", "x": "y", "yes": "on", "no": 0, "maybe": "perhaps"})
-    assert (params.integer("n", 1), params.number("m", 0.5), params.text("x", "")) == (3, 0.5, "y")
-    assert (params.flag("yes"), params.flag("no", True), params.flag("absent", True)) == (
-        True,
-        False,
-        True,
-    )
-    for broken in (lambda: params.number("x", 1), lambda: params.flag("maybe")):
-        with pytest.raises(BadParameter):
-            broken()

@@ -115,30 +115,6 @@ def test_another_user_agent_is_refused(caller: Any, control: Any) -> None:
     assert refused(control) == ["proof_user_agent"]
 
 
-@pytest.mark.parametrize(
-    ("settings", "expected"),
-    [
-        ({"turnstile": True}, {"turnstile": {"required": True, "dx": "PBp5bWFyc2ltdWxhdG9y"}}),
-        ({"arkose": True}, {"arkose": {"required": True, "dx": "YXJrb3Nl"}}),
-        ({"pow_required": False}, {"proofofwork": {"required": False}}),
-        ({"force_login": True}, {"force_login": False}),
-    ],
-)
-def test_settings_change_what_is_asked(
-    settings: dict[str, Any], expected: dict[str, Any], caller: Any, control: Any
-) -> None:
-    control("/config", settings)
-    asked = caller.post("/sentinel/chat-requirements", {"p": None}).json()
-    assert {name: asked[name] for name in expected} == expected
-    assert asked["persona"] == "chatgpt-paid"
-
-
-def test_forced_login_is_for_the_anonymous(anonymous: Any, control: Any) -> None:
-    control("/config", {"force_login": True})
-    asked = anonymous.post("/sentinel/chat-requirements", {"p": None}).json()
-    assert (asked["force_login"], asked["persona"]) == (True, "chatgpt-noauth")
-
-
 @pytest.mark.parametrize("era", ["2024", "2026"])
 def test_without_a_proof_none_is_expected(era: str, caller: Any, control: Any) -> None:
     control("/config", {"pow_required": False})

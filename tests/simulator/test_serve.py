@@ -32,21 +32,6 @@ def test_tokens_are_written_before_it_is_ready(start: Any, tmp_path: Path) -> No
     assert file.stat().st_mode & 0o077 == 0
 
 
-def test_settings_come_from_the_command_line_and_a_file(start: Any, tmp_path: Path) -> None:
-    file = tmp_path / "settings.json"
-    file.write_text('{"generation": "2024", "pacing": 7}')
-    live = start("--config", str(file), "--set", "pacing=9", "--set", "cheap=true")
-    config = live.control("/config")
-    assert (config["generation"], config["pacing"], config["cheap"]) == ("2024", 9.0, True)
-
-
-def test_a_wrong_setting_stops_the_start() -> None:
-    command = [sys.executable, "-m", "chat2api.simulator", "--set", "pace=1"]
-    ended = subprocess.run(command, capture_output=True, timeout=20, check=False)
-    assert ended.returncode == 2
-    assert b"pace" in ended.stderr
-
-
 def test_it_ends_when_stdin_closes(start: Any) -> None:
     live = start()
     began = time.monotonic()

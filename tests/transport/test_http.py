@@ -276,6 +276,30 @@ def test_a_reader_who_takes_his_time_is_not_the_upstreams_silence(serve: Serve, 
     assert list(pieces) == [b"two"]
 
 
+def test_in_a_hurry_only_what_is_nearly_here_is_read(serve: Serve, ask: Ask) -> None:
+    server = serve(["request", CHUNKED, chunk(b"one"), "hold"])
+    answer = ask(server.url)
+    pieces = answer.chunks()
+    assert next(pieces) == b"one"
+    answer.hurry(0.02)
+    with taking(0.0, 0.3), pytest.raises(UpstreamConnectionError):
+        next(pieces)
+    assert server.left.wait(0.3)
+
+
+def test_hurry_ends_with_its_exchange(serve: Serve, ask: Ask) -> None:
+    end = b"0\r\n\r\n"
+    server = serve(["request", CHUNKED, chunk(b"one"), end, "request", 0.1, OK])
+    answer = ask(server.url)
+    pieces = answer.chunks()
+    assert next(pieces) == b"one"
+    answer.hurry(0.02)
+    assert list(pieces) == []
+    answer.hurry(0.02)  # no longer its connection
+    assert ask(server.url).read(9) == b"ok"
+    assert len(set(server.ports)) == 1
+
+
 # --- giving up
 
 

@@ -200,7 +200,6 @@ BAD = [
     '"text"',
     "[]",
     '{"message": null}',
-    '{"type": "from_the_future"}',
     "{}",
 ]
 
@@ -217,6 +216,20 @@ def test_unreadable_events_are_skipped_up_to_twenty_in_a_row(decode, wire, bad: 
     assert too_many.text == "Hi"
     assert too_many.error is not None
     assert too_many.error.code == "upstream_bad_response"
+
+
+def test_types_that_the_upstream_invents_never_break_a_stream(decode, wire) -> None:
+    found = decode(
+        [
+            *[wire.record('{"type": "from_the_future"}')] * 50,
+            wire.snapshot("a", "Hi"),
+            wire.complete,
+        ]
+    )
+
+    assert found.text == "Hi"
+    assert found.decoder.facts.events_skipped == 50
+    assert found.error is None
 
 
 def test_known_events_that_mean_nothing_do_not_count_as_unreadable(decode, wire) -> None:
