@@ -45,6 +45,7 @@ class Chat2ApiError(Exception):
     status = 500
     type = "server_error"
     code: str | None = "internal_error"
+    param: str | None = None
     another_account_helps = False
     blame = Blame.NONE
 
@@ -59,8 +60,9 @@ class Chat2ApiError(Exception):
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.param = param
         self.retry_after = retry_after
+        if param is not None:
+            self.param = param
         if code is not None:
             self.code = code
         if status is not None:

@@ -36,6 +36,7 @@ WITHOUT_MIRROR = {
 
 WITHOUT_MODULE = {
     "test_architecture.py": "looks at the whole tree",
+    "test_docs.py": "looks at the documents",
     "providers/chatgpt/test_decode_any.py": "laws of the turn decoder, too much for one file",
     "providers/chatgpt/test_decode_endings.py": "endings of the turn decoder, the same",
     "providers/chatgpt/test_decode_later.py": "pictures and stored conversations of it, the same",

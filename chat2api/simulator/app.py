@@ -6,7 +6,9 @@ How a call runs, and where to look:
     exchange        a request from arrival to last byte: caller, choice, recorded answer
     sentinel proof  seeds and tokens handed out, and whether they come back right and unused
     validation      the body schema of conversation calls
-    performance     plays a scenario: turn -> script -> frames -> bytes, and keeps the conversation
+    performance     plays a scenario: turn -> script -> frames, and keeps the conversation
+    streaming       frames on their way out: tempo, faults, stopping, resuming
+    canned          streams that are bytes already: recordings and baked ones
     scenarios/      scripts of steps, free of any encoding, each with what a reader should get
     envelope        what surrounds every answer: hidden messages, echoes, markers
     wire/           steps into snapshots or v1 deltas, frames into server-sent-event bytes

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from chat2api.simulator.documents import Json
 from chat2api.simulator.script import Open, Script, Step, Tell
 from chat2api.simulator.turn import Scribe, Turn, message, text_content
-from chat2api.simulator.wire.items import Comment, Frame, Items
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +34,7 @@ def continuation(script: Script, turn: Turn, around: Surroundings) -> tuple[Step
     return (*script.later, *_after_2026(turn, around, script))
 
 
-def with_end(frames: Items) -> Items:
-    """The frames and the end marker."""
-    yield from frames
-    yield Frame("[DONE]")
-
-
-def _hidden(turn: Turn, **metadata: object) -> Open:
+def _hidden(**metadata: object) -> Open:
     return Open(
         message(
             "system",
@@ -55,7 +48,7 @@ def _hidden(turn: Turn, **metadata: object) -> Open:
 
 def _before_2024(turn: Turn, around: Surroundings) -> tuple[Step, ...]:
     scribe = Scribe(turn)
-    scribe.steps.append(_hidden(turn))
+    scribe.steps.append(_hidden())
     scribe.steps.extend(Open(sent) for sent in around.inputs)
     scribe.wait(around.first_pause)
     return tuple(scribe.steps)
@@ -84,8 +77,8 @@ def _before_2026(turn: Turn, around: Surroundings) -> tuple[Step, ...]:
     if around.resume_token is not None:
         kind = "conduit" if turn.number % 2 else "topic"
         scribe.tell("resume_conversation_token", kind=kind, token=around.resume_token)
-    scribe.steps.append(_hidden(turn))
-    scribe.steps.append(_hidden(turn, rebase_developer_message=True))
+    scribe.steps.append(_hidden())
+    scribe.steps.append(_hidden(rebase_developer_message=True))
     for sent in around.inputs:
         scribe.steps.append(Open(sent))
         scribe.tell("input_message", input_message=sent)
@@ -138,7 +131,3 @@ def _last_message_id(script: Script) -> str:
         step.message["id"] for step in (*script.steps, *script.later) if isinstance(step, Open)
     ]
     return opened[-1] if opened else ""
-
-
-def ping(now: str) -> Comment:
-    return Comment(f"ping - {now}")

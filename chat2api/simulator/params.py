@@ -21,9 +21,6 @@ class Params:
     def __init__(self, values: Mapping[str, Any] | None = None) -> None:
         self._values = dict(values or {})
 
-    def as_dict(self) -> dict[str, Any]:
-        return dict(self._values)
-
     def merged(self, other: Mapping[str, Any]) -> Params:
         """The same with `other` on top."""
         return Params({**self._values, **other})

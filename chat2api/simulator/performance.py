@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,21 +14,15 @@ from chat2api.simulator.documents import Json
 from chat2api.simulator.exchange import Exchange
 from chat2api.simulator.faults import registry as faults
 from chat2api.simulator.faults.model import Fault
-from chat2api.simulator.journal import Record
-from chat2api.simulator.params import BadParameter, Params
+from chat2api.simulator.params import BadParameter
 from chat2api.simulator.refusals import Reply
 from chat2api.simulator.scenarios import registry as scenarios
 from chat2api.simulator.script import Expected, Script, Step, Wait, Write
+from chat2api.simulator.streaming import SSE_HEADERS, ended, lively, paced, send
 from chat2api.simulator.turn import Turn, message, new_id
 from chat2api.simulator.validation import Ask, text_of
-from chat2api.simulator.wire.items import DONE, Frame, Items, Pause
+from chat2api.simulator.wire.items import Items
 from chat2api.simulator.wire.render import Encoding, Spelling, render
-
-SSE_HEADERS: tuple[tuple[str, str], ...] = (
-    ("Content-Type", "text/event-stream; charset=utf-8"),
-    ("Cache-Control", "no-cache"),
-)
-
 
 _NOTED_CHARS = 300_000
 
@@ -87,8 +80,8 @@ def _scripted(play: Performance, turn: Turn, script: Script) -> Reply:
 
     def frames(steps: Sequence[Step], done: bool) -> Items:
         every = play.choice.params.integer("catchup", 0)
-        lively = _lively(steps, pace)
-        return _paced(_ended(render(lively, encoding, spelling, every), done), pace)
+        played = lively(steps, pace)
+        return paced(ended(render(played, encoding, spelling, every), done), pace)
 
     steps = envelope.wrap(script, turn, around)
     if not turn.temporary and not simulator.config.cheap:
@@ -102,33 +95,7 @@ def _stream(play: Performance, items: Items, turn: Turn, resume_token: str | Non
     if resume_token is not None and turn.era == "2026":
         headers = (*headers, ("X-Conduit-Token", resume_token))
     params = play.choice.params
-    return _sent(play.exchange, items, play.faults, params, turn.conversation_id, headers)
-
-
-def _sent(
-    exchange: Exchange,
-    items: Items,
-    chosen: Sequence[Fault],
-    params: Params,
-    conversation_id: str,
-    headers: tuple[tuple[str, str], ...],
-) -> Reply:
-    """A stream with its faults, counted in the record and stoppable by stop_conversation."""
-    simulator, owner = exchange.simulator, exchange.owner
-    stop = exchange.stop = simulator.begin(owner, conversation_id)
-    exchange.on_close.append(lambda: simulator.end(owner, conversation_id))
-    shaped = faults.shape(_stoppable(items, stop, exchange.record), chosen, params)
-    pieces = faults.spell(_counted(shaped, exchange.record), chosen, params)
-    return faults.finish(Reply(200, pieces, headers), chosen, params, is_stream=True)
-
-
-def _stoppable(items: Items, stop: threading.Event, record: Record) -> Items:
-    for item in items:
-        if stop.is_set():
-            record.stopped = True
-            yield DONE
-            return
-        yield item
+    return send(play.exchange, items, play.faults, params, turn.conversation_id, headers)
 
 
 def _noted(expected: Expected) -> Json:
@@ -219,34 +186,6 @@ def _pace(play: Performance, script: Script) -> float:
     return 1 / rate if rate > 0 else 0.0
 
 
-def _lively(steps: Sequence[Step], pace: float) -> list[Step]:
-    """The steps without the pauses that only make a paced answer look alive."""
-    if pace:
-        return list(steps)
-    return [step for step in steps if pace or not isinstance(step, Wait) or step.always]
-
-
-def _ended(frames: Items, done: bool) -> Items:
-    yield from frames
-    if done:
-        yield DONE
-
-
-def _paced(items: Items, seconds_per_token: float) -> Items:
-    for item in items:
-        if isinstance(item, Frame) and item.tokens and seconds_per_token:
-            yield Pause(item.tokens * seconds_per_token)
-        yield item
-
-
-def _counted(items: Items, record: Record) -> Items:
-    for item in items:
-        if isinstance(item, Frame):
-            record.frames_sent += 1
-            record.tokens_sent += item.tokens
-        yield item
-
-
 def _keep(
     play: Performance,
     turn: Turn,
@@ -273,7 +212,7 @@ def _keep(
     seconds += simulator.config.first_token_seconds if pace else 0
     if pace:
         seconds += pace * sum(isinstance(step, Write) for step in steps)
-    seconds += sum(step.seconds for step in _lively(steps, pace) if isinstance(step, Wait))
+    seconds += sum(step.seconds for step in lively(steps, pace) if isinstance(step, Wait))
     recover = _recovery(play)
     stored.running = Running(
         messages=final_messages(steps),
@@ -293,26 +232,3 @@ def _recovery(play: Performance) -> str:
     if wish not in ("resume", "poll", "none"):
         raise BadParameter(f"recover={wish!r} is none of resume, poll, none")
     return wish
-
-
-def resume_stream(exchange: Exchange, running: Running, conversation_id: str, offset: int) -> Reply:
-    """The stream again from its `offset`-th event on; paced only while it is still being made."""
-    assert running.frames is not None
-    items = _skipped(iter(running.frames()), offset)
-    if exchange.simulator.clock() >= running.ready_at:
-        items = (item for item in items if not isinstance(item, Pause))
-    choice = exchange.choose()
-    chosen = faults.find(choice.faults)
-    refused = faults.replacement(chosen, choice.params)
-    if refused is not None:
-        return faults.finish(refused, chosen, choice.params, is_stream=False)
-    return _sent(exchange, items, chosen, choice.params, conversation_id, SSE_HEADERS)
-
-
-def _skipped(items: Items, offset: int) -> Items:
-    left = offset
-    for item in items:
-        if left > 0 and isinstance(item, Frame) and item != DONE:
-            left -= 1
-        elif left <= 0 or item == DONE:
-            yield item

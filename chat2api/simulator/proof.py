@@ -37,7 +37,7 @@ def digest(text: bytes, variant: Variant) -> str:
 
 def work_is_enough(payload: str, seed: str, difficulty: str, variant: Variant) -> bool:
     """Whether the digest's leading digits are at most the difficulty (equal is accepted)."""
-    found = digest((seed + payload).encode(), variant)
+    found = digest((seed + payload).encode("utf-8", "replace"), variant)
     return found[: len(difficulty)] <= difficulty.lower()
 
 

@@ -44,8 +44,9 @@ class Refusal(Exception):
 
 
 def json_reply(value: Any, status: int = 200, *headers: tuple[str, str]) -> Reply:
-    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-    return Reply(status, body, (JSON_TYPE, *headers))
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    # A lone surrogate becomes the escape that JSON has for it.
+    return Reply(status, text.encode("utf-8", "backslashreplace"), (JSON_TYPE, *headers))
 
 
 def detail(status: int, text: object) -> Reply:

@@ -64,18 +64,24 @@ def too_large(limit: int) -> TooLarge:
     return TooLarge(f"The request body is larger than {limit} bytes.")
 
 
+def _too_deep() -> JsonTooDeep:
+    return JsonTooDeep(f"The request body nests deeper than {MOST_DEPTH} levels.")
+
+
 def parse_object(body: bytes) -> dict[str, Any]:
     """The JSON object in `body`. Raises InvalidJson, JsonTooDeep or RequestError; never anything else.
 
     Counting separators first costs microseconds and bounds what parsing can cost.
     """
     if _values(body) > MOST_VALUES and _values(_outside_strings(body)) > MOST_VALUES:
+        if _nests_deeper(body[:_PIECE_BYTES], MOST_DEPTH):
+            raise _too_deep()
         raise InvalidJson("The request body holds too many values.")
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         if _nests_deeper(body, MOST_DEPTH):
-            raise JsonTooDeep(f"The request body nests deeper than {MOST_DEPTH} levels.") from None
+            raise _too_deep() from None
         where = f"line {error.lineno}, column {error.colno}" if body.strip() else "it is empty"
         raise InvalidJson(f"The request body is not valid JSON: {where}.") from None
     if not isinstance(document, dict):
@@ -141,4 +147,4 @@ def _check_shape(document: dict[str, Any]) -> int:
         if not below:
             return keys
         level = below
-    raise JsonTooDeep(f"The request body nests deeper than {MOST_DEPTH} levels.")
+    raise _too_deep()

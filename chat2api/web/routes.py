@@ -28,6 +28,8 @@ _ALLOWED = ["Authorization", "Content-Type", "Accept", "ChatGPT-Account-ID", "X-
 
 
 def register_routes(app: Flask, settings: Settings) -> None:
+    # A double slash is a mistake to hear about; a redirect would repeat whatever host the caller named.
+    app.url_map.merge_slashes = False
     prefix = f"/{settings.api_prefix}" if settings.api_prefix else None
     app.register_blueprint(chat.blueprint, url_prefix=prefix)
     app.register_blueprint(models.blueprint, url_prefix=prefix)

@@ -157,7 +157,7 @@ class Server:
     def is_ready(self) -> bool:
         try:
             return requests.get(f"{self.url}/readyz", timeout=1).status_code == 200
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
 
     def stop(self) -> int:
@@ -457,7 +457,7 @@ class OwnSimulator(Simulator):
     def _is_up(self) -> bool:
         try:
             return self.http.get(f"{self.url}/_sim/health", timeout=1).status_code == 200
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
 
 

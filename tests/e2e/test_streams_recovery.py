@@ -137,19 +137,33 @@ def test_the_next_turn_continues_after_a_recovery(
     assert "This is turn **2**" in streamed_text(payloads(wire.body()))
 
 
-@pytest.mark.parametrize("directive", ["handoff seconds=60", "text fault=close recover=poll tps=1"])
+@pytest.mark.parametrize(
+    ("directive", "waits_in"),
+    [
+        ("handoff", "resume"),
+        ("text words=40 tps=20 fault=close recover=poll", "read"),
+    ],
+)
 def test_who_hangs_up_during_a_recovery_frees_the_account(
-    narrow_server: Any, upstream: Any, dial: Any, payloads: Any, eventually: Any, directive: str
+    narrow_server: Any,
+    upstream: Any,
+    dial: Any,
+    payloads: Any,
+    eventually: Any,
+    directive: str,
+    waits_in: str,
 ) -> None:
+    if waits_in == "resume":
+        hang = {"endpoint": "resume", "fault": "hang", "params": {"seconds": 60}}
+        upstream.control("next", hang)
     wire = dial(narrow_server)
     wire.ask(f"/sim {directive}", **KEPT)
-    eventually(lambda: len(seen(upstream)) > 1)
-    time.sleep(0.4)  # now it waits before it asks again
-    wire.hang_up()
+    eventually(lambda: upstream.control(f"requests?endpoint={waits_in}")["requests"])
     began = time.monotonic()
+    wire.hang_up()
     after = dial(narrow_server)
     assert after.ask("/sim text").head() == 200
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 1
     assert payloads(after.body())[-1] == "[DONE]"
 
 

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import base64
 import copy
-import hashlib
 import json
-import re
 import subprocess
 import sys
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from typing import Any
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 
 from chat2api.simulator.app import create_app
-from chat2api.simulator.config import Config
+from chat2api.simulator.config import Config, Variant
+from chat2api.simulator.proof import work_is_enough
 
 USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) Tester/1.0"
 
@@ -34,7 +33,6 @@ class Reading:
     """What a reader makes of a stream."""
 
     text: str = ""  # visible answers as sent, joined by blank lines
-    shown: str = ""  # the same with citations resolved
     reasoning: str = ""
     images: list[str] = field(default_factory=list)
     finish_reason: str | None = None
@@ -48,79 +46,55 @@ class Reading:
     broken: int = 0  # payloads that were not JSON
 
 
-def split_events(body: bytes) -> list[tuple[str | None, str]]:
-    """(event name, data) of each event, per the standard."""
+def split_events(body: bytes) -> Iterator[str]:
+    """The data of each event, per the standard."""
     text = body.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
-    events = []
     for block in text.split("\n\n"):
-        name, data = None, []
-        for line in block.split("\n"):
-            key, _, value = line.partition(":")
-            value = value.removeprefix(" ")
-            if key == "event":
-                name = value
-            elif key == "data":
-                data.append(value)
+        fields = (line.partition(":") for line in block.split("\n"))
+        data = [value.removeprefix(" ") for key, _, value in fields if key == "data"]
         if data:
-            events.append((name, "\n".join(data)))
-    return events
-
-
-def _walk(node: Any, path: str) -> tuple[Any, str]:
-    *parents, last = [one.replace("~1", "/").replace("~0", "~") for one in path.split("/")[1:]]
-    for key in parents:
-        node = node[int(key)] if isinstance(node, list) else node[key]
-    return node, last
+            yield "\n".join(data)
 
 
 def _edit(root: dict[str, Any], path: str, kind: str, value: Any) -> None:
     if kind == "patch":
         for one in value:
             _edit(root, path + one["p"], one["o"], one.get("v"))
-        return
-    if path == "":
-        if kind == "add":
-            root.clear()
-            root.update(copy.deepcopy(value))
-        return
-    try:
-        node, last = _walk(root, path)
-        key: Any = int(last) if isinstance(node, list) else last
-        if kind in ("add", "replace"):
-            node[key] = value
-        elif kind == "remove":
-            del node[key]
-        elif kind == "truncate":
-            node[key] = node[key][:value]
-        elif kind == "append":
-            old = node.get(key) if isinstance(node, dict) else node[key]
-            if old is None:
-                node[key] = value
-            elif isinstance(old, dict):
-                old.update(value)
-            elif isinstance(old, list):
-                old.extend(value if isinstance(value, list) else [value])
-            else:
-                node[key] = old + value
-    except (KeyError, IndexError, TypeError, ValueError):
-        return
+    elif path == "" and kind == "add":
+        root.clear()
+        root.update(copy.deepcopy(value))
+    elif path:
+        with suppress(KeyError, IndexError, TypeError, ValueError):
+            _edit_leaf(root, path.split("/")[1:], kind, value)
+
+
+def _edit_leaf(node: Any, keys: list[str], kind: str, value: Any) -> None:
+    for name in keys[:-1]:
+        node = node[int(name)] if isinstance(node, list) else node[name]
+    key: Any = int(keys[-1]) if isinstance(node, list) else keys[-1]
+    if kind in ("add", "replace"):
+        node[key] = value
+    elif kind == "remove":
+        del node[key]
+    elif kind == "truncate":
+        node[key] = node[key][:value]
+    elif kind == "append":
+        old = node.get(key) if isinstance(node, dict) else node[key]
+        if isinstance(old, dict):
+            old.update(value)
+        elif isinstance(old, list):
+            old.extend(value if isinstance(value, list) else [value])
+        else:
+            node[key] = value if old is None else old + value
 
 
 class _Reader:
     def __init__(self) -> None:
         self.reading = Reading()
-        self.order: list[str] = []
         self.seen: dict[str, dict[str, Any]] = {}
         self.roots: dict[int, dict[str, Any]] = {}
-        self.state: tuple[str, str, int] = ("", "add", 0)
+        self.state: tuple[Any, ...] = ("", "add", 0)
         self.moderated = False
-
-    def keep(self, message: Any) -> None:
-        if not isinstance(message, dict) or not message.get("id"):
-            return
-        if message["id"] not in self.seen:
-            self.order.append(message["id"])
-        self.seen[message["id"]] = message
 
     def event(self, data: str) -> None:
         if data.strip() == "[DONE]":
@@ -150,18 +124,17 @@ class _Reader:
         self.reading.conversation_id = value.get("conversation_id") or self.reading.conversation_id
 
     def delta(self, value: dict[str, Any]) -> None:
-        path, kind, channel = self.state
-        path, kind = value.get("p", path), value.get("o", kind)
-        channel = value.get("c", channel)
-        self.state = (path, kind, channel)
+        self.state = path, kind, channel = tuple(
+            value.get(key, old) for key, old in zip("poc", self.state, strict=True)
+        )
         root = self.roots.setdefault(channel, {})
         _edit(root, path, kind, value.get("v"))
         self.look(root)
 
     def snapshot(self, value: dict[str, Any]) -> None:
         if isinstance(value.get("message"), dict):
-            old = self.seen.get(value["message"].get("id"))
-            if old is not None and _length(old) > _length(value["message"]):
+            known = self.seen.get(value["message"].get("id"), {})
+            if len(_text(known)) > len(_text(value["message"])):
                 return  # out of date
             self.roots[self.state[2]] = value
         if "detail" in value:
@@ -171,13 +144,15 @@ class _Reader:
     def look(self, root: dict[str, Any]) -> None:
         if root.get("error"):
             self.reading.errors.append(root["error"])
-        self.keep(root.get("message"))
+        message = root.get("message")
+        if isinstance(message, dict) and isinstance(message.get("author"), dict):
+            self.seen[message["id"]] = message
         self.reading.conversation_id = root.get("conversation_id") or self.reading.conversation_id
 
 
-def _length(message: dict[str, Any]) -> int:
-    parts = (message.get("content") or {}).get("parts") or [""]
-    return len(parts[0]) if isinstance(parts[0], str) else 0
+def _text(message: dict[str, Any]) -> str:
+    parts = (message.get("content") or {}).get("parts") or []
+    return "".join(one for one in parts if isinstance(one, str))
 
 
 def _is_answer(message: dict[str, Any]) -> bool:
@@ -194,42 +169,19 @@ def _thoughts(message: dict[str, Any]) -> str | None:
     content, role = message["content"], message["author"]["role"]
     if content["content_type"] == "thoughts":
         return "\n\n".join(f"{one['summary']}\n{one['content']}" for one in content["thoughts"])
-    if role == "tool" and "initial_text" in (message.get("metadata") or {}):
-        return str(content["parts"][0])
-    if role == "assistant" and message.get("channel") == "commentary":
-        return str(content["parts"][0])
-    return None
-
-
-def _resolved(message: dict[str, Any]) -> str:
-    text: str = message["content"]["parts"][0]
-    metadata = message.get("metadata") or {}
-    for citation in sorted(metadata.get("citations") or [], key=lambda one: -one["start_ix"]):
-        start, end = citation["start_ix"], citation["end_ix"]
-        number = re.findall(r"\d+", text[start:end])[0]
-        source = citation["metadata"]
-        link = f' [{number}]({source["url"]} "{source["title"]}")'
-        text = text[:start] + link + text[end:]
-    for reference in metadata.get("content_references") or []:
-        links = ", ".join(f"[{one['title']}]({one['url']})" for one in reference["items"])
-        text = text.replace(reference["matched_text"], f"({links})")
-    entity = "\ue200entity\ue202([^\ue201]*)\ue201"
-    text = re.sub(entity, lambda found: json.loads(found.group(1))[1], text)
-    return re.sub("\ue200[^\ue201]*\ue201?", "", text)
+    is_summary = role == "tool" and "initial_text" in (message.get("metadata") or {})
+    return _text(message) if is_summary or message.get("channel") == "commentary" else None
 
 
 def read_stream(body: bytes, sent: tuple[str, ...] = ()) -> Reading:
     """Decodes a stream, leaving out messages whose ids were sent."""
     reader = _Reader()
-    for _name, data in split_events(body):
+    for data in split_events(body):
         reader.event(data)
     reading = reader.reading
-    messages = [reader.seen[one] for one in reader.order if one not in sent]
-    messages = [one for one in messages if isinstance(one.get("author"), dict)]
-    reading.messages = messages
+    reading.messages = messages = [one for one in reader.seen.values() if one["id"] not in sent]
     answers = [one for one in messages if _is_answer(one)]
-    reading.text = "\n\n".join(one["content"]["parts"][0] for one in answers)
-    reading.shown = "\n\n".join(_resolved(one) for one in answers)
+    reading.text = "\n\n".join(_text(one) for one in answers)
     thoughts = [_thoughts(one) for one in messages]
     reading.reasoning = "\n\n".join(one for one in thoughts if one is not None)
     for message in messages:
@@ -256,23 +208,10 @@ def requirements_payload(nonce: int = 1, user_agent: str = USER_AGENT) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def fnv(text: bytes) -> str:
-    value = 0x811C9DC5
-    for byte in text:
-        value = (value ^ byte) * 0x01000193 % 2**32
-    for shift, factor in ((16, 2246822507), (13, 3266489909), (16, 1)):
-        value = (value ^ value >> shift) * factor % 2**32
-    return f"{value:08x}"
-
-
-def sha3(text: bytes) -> str:
-    return hashlib.sha3_512(text).hexdigest()
-
-
-def solve(seed: str, difficulty: str, hashed: Callable[[bytes], str]) -> str:
+def solve(work: dict[str, Any], variant: Variant) -> str:
     for nonce in range(500_000):
         payload = requirements_payload(nonce)
-        if hashed((seed + payload).encode())[: len(difficulty)] <= difficulty:
+        if work_is_enough(payload, work["seed"], work["difficulty"], variant):
             return f"gAAAAAB{payload}"
     raise AssertionError("no proof found")
 
@@ -320,8 +259,7 @@ class Caller:
         headers = {"openai-sentinel-chat-requirements-token": asked["token"]}
         work = asked["proofofwork"]
         if work["required"]:
-            proof = solve(work["seed"], work["difficulty"], sha3)
-            headers["openai-sentinel-proof-token"] = proof
+            headers["openai-sentinel-proof-token"] = solve(work, "sha3")
         return headers
 
     def two_step(self) -> dict[str, str]:
@@ -331,7 +269,7 @@ class Caller:
         work = asked["proofofwork"]
         body = {"prepare_token": asked["prepare_token"]}
         if work["required"]:
-            body["proofofwork"] = solve(work["seed"], work["difficulty"], fnv) + "~S"
+            body["proofofwork"] = solve(work, "fnv") + "~S"
         token = self.post(f"{path}/finalize", body).json()["token"]
         headers = {
             "openai-sentinel-chat-requirements-token": token,
@@ -372,16 +310,6 @@ class Caller:
         return read_stream(answer.body)
 
 
-def _in_process(client: FlaskClient) -> Send:
-    def send(method: str, path: str, headers: dict[str, str], body: Any) -> Answer:
-        data = body if isinstance(body, bytes) else None
-        payload = None if isinstance(body, bytes) else body
-        response = client.open(path, method=method, headers=headers, json=payload, data=data)
-        return Answer(response.status_code, dict(response.headers), response.data)
-
-    return send
-
-
 @pytest.fixture
 def now() -> list[float]:
     """A clock to turn by hand: `now[0]` is the time."""
@@ -394,21 +322,36 @@ def app(now: list[float]) -> Flask:
 
 
 @pytest.fixture
-def caller(app: Flask) -> Caller:
-    """The first demo account, calling in process."""
-    account = app.extensions["simulator"].accounts.all()[0]
-    return Caller(_in_process(app.test_client()), account.token)
+def calling(app: Flask) -> Callable[[int | None], Caller]:
+    """Callers in process: a demo account by number, or nobody."""
+    client = app.test_client()
+
+    def send(method: str, path: str, headers: dict[str, str], body: Any) -> Answer:
+        content = {"data": body} if isinstance(body, bytes) else {"json": body}
+        response = client.open(path, method=method, headers=headers, **content)
+        return Answer(response.status_code, dict(response.headers), response.data)
+
+    def caller(number: int | None) -> Caller:
+        accounts = app.extensions["simulator"].accounts.all()
+        return Caller(send, None if number is None else accounts[number].token)
+
+    return caller
 
 
 @pytest.fixture
-def free_caller(app: Flask) -> Caller:
-    account = app.extensions["simulator"].accounts.all()[1]
-    return Caller(_in_process(app.test_client()), account.token)
+def caller(calling: Callable[[int | None], Caller]) -> Caller:
+    """The paid demo account."""
+    return calling(0)
 
 
 @pytest.fixture
-def anonymous(app: Flask) -> Caller:
-    return Caller(_in_process(app.test_client()), None)
+def free_caller(calling: Callable[[int | None], Caller]) -> Caller:
+    return calling(1)
+
+
+@pytest.fixture
+def anonymous(calling: Callable[[int | None], Caller]) -> Caller:
+    return calling(None)
 
 
 @pytest.fixture
@@ -431,22 +374,29 @@ def read() -> Callable[..., Reading]:
     return read_stream
 
 
-@pytest.fixture
-def events() -> Callable[[bytes], list[tuple[str | None, str]]]:
-    """The event splitter."""
-    return split_events
-
-
 # --- a real process
 
 
 class Live:
-    """A started simulator."""
+    """A simulator in a process of its own."""
 
-    def __init__(self, process: subprocess.Popen[bytes], url: str) -> None:
-        self.process = process
-        self.url = url
-        self.port = int(url.rsplit(":", 1)[1])
+    def __init__(self, *arguments: str) -> None:
+        command = [sys.executable, "-m", "chat2api.simulator", "--port", "0", "--exit-with-stdin"]
+        self.process = subprocess.Popen(
+            [*command, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+        )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline().decode()
+        assert line.startswith("simulator listening on http://127.0.0.1:"), line
+        self.url = line.split()[-1]
+
+    def close(self) -> None:
+        """Closes its standard input and waits for its end."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait(timeout=10)
 
     def control(self, path: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
@@ -455,49 +405,28 @@ class Live:
 
     def open(self, method: str, path: str, headers: dict[str, str], body: Any) -> HTTPConnection:
         """Sends a request and leaves the answer to be read."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = HTTPConnection(self.url.removeprefix("http://"), timeout=20)
         data = None if body is None else json.dumps(body).encode()
         connection.request(method, path, data, {**headers, "Content-Type": "application/json"})
         return connection
 
     def send(self, method: str, path: str, headers: dict[str, str], body: Any) -> Answer:
-        connection = self.open(method, path, headers, body)
-        try:
+        with closing(self.open(method, path, headers, body)) as connection:
             response = connection.getresponse()
             return Answer(response.status, dict(response.headers), response.read())
-        finally:
-            connection.close()
 
-    def records(self, endpoint: str = "conversation") -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.control(f"/requests?endpoint={endpoint}")["requests"]
+    def caller(self) -> Caller:
+        return Caller(self.send, self.control("/accounts")["accounts"][0]["access_token"])
+
+    def records(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.control("/requests?endpoint=conversation")["requests"]
         return found
-
-
-def start_simulator(*arguments: str) -> Live:
-    command = [sys.executable, "-m", "chat2api.simulator", "--port", "0", "--exit-with-stdin"]
-    process = subprocess.Popen(
-        [*command, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
-    )
-    assert process.stdout is not None
-    line = process.stdout.readline().decode()
-    assert line.startswith("simulator listening on http://127.0.0.1:"), line
-    return Live(process, line.split()[-1])
-
-
-def stop_simulator(live: Live) -> int:
-    """Closes its standard input and waits."""
-    assert live.process.stdin is not None
-    assert live.process.stdout is not None
-    live.process.stdin.close()
-    live.process.stdout.close()
-    return live.process.wait(timeout=10)
 
 
 @pytest.fixture(scope="session")
 def live_process() -> Iterator[Live]:
-    live = start_simulator("--set", "pacing=0")
-    yield live
-    stop_simulator(live)
+    with closing(Live("--set", "pacing=0")) as live:
+        yield live
 
 
 @pytest.fixture
@@ -508,29 +437,12 @@ def live(live_process: Live) -> Live:
 
 
 @pytest.fixture
-def caller_of() -> Callable[[Live], Caller]:
-    """The first demo account of a running simulator."""
-
-    def caller(live: Live) -> Caller:
-        return Caller(live.send, live.control("/accounts")["accounts"][0]["access_token"])
-
-    return caller
-
-
-@pytest.fixture
-def live_caller(live: Live, caller_of: Callable[[Live], Caller]) -> Caller:
-    return caller_of(live)
+def live_caller(live: Live) -> Caller:
+    return live.caller()
 
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., Live]]:
     """Starts simulators of a test's own; they end with it."""
-    started: list[Live] = []
-
-    def one(*arguments: str) -> Live:
-        started.append(start_simulator(*arguments))
-        return started[-1]
-
-    yield one
-    for live in started:
-        stop_simulator(live)
+    with ExitStack() as stack:
+        yield lambda *arguments: stack.enter_context(closing(Live(*arguments)))

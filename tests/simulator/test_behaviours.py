@@ -124,7 +124,7 @@ def test_words_win_over_the_queue_field_by_field() -> None:
     queued = Behaviour(scenario="long", faults=("crlf",), params={"kb": 1, "tps": 5})
     choice = Behaviours().choose("echo", queued, Behaviour(scenario="text", params={"tps": "9"}))
     assert (choice.scenario, choice.faults) == ("text", ("crlf",))
-    assert choice.params.as_dict() == {"kb": 1, "tps": "9"}
+    assert (choice.params.integer("kb", 0), choice.params.text("tps", "")) == (1, "9")
     assert Behaviours().choose("echo", None, None).scenario == "echo"
 
 

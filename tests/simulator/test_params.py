@@ -22,6 +22,6 @@ def test_parameters_are_read_with_a_type() -> None:
 
 def test_merging_leaves_the_original_alone() -> None:
     params = Params({"a": 1})
-    assert params.merged({"a": 2, "b": 3}).as_dict() == {"a": 2, "b": 3}
-    assert params.as_dict() == {"a": 1}
-    assert ("a" in params, "b" in params) == (True, False)
+    merged = params.merged({"a": 2, "b": 3})
+    assert (merged.integer("a", 0), merged.integer("b", 0)) == (2, 3)
+    assert (params.integer("a", 0), "b" in params) == (1, False)

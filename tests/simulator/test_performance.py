@@ -27,7 +27,6 @@ def test_scenario_reads_as_expected(
     expected = record["expected"]
     assert record["scenario"] == name
     assert reading.text == expected["raw"]
-    assert reading.shown == expected["text"]
     assert reading.reasoning == expected["reasoning"]
     assert reading.images == expected["images"]
     assert reading.finish_reason == expected["finish_reason"]

@@ -113,6 +113,7 @@ def changed(index: int, value: Any) -> str:
         ("gAAAAABwQ8Lk5FbGpA2NcR9dShT6gYjU7VxZ4DImUi~S", "proof_unsolved"),
         ("gAAAAAB~S", "proof_shape"),
         ("gAAAAAB!!!", "proof_shape"),
+        ("gAAAAAB\ud83d", "proof_shape"),
         ("gAAAAAB" + payload(fifteen(9)[:12]), "proof_shape"),
         (changed(3, -1), "proof_nonce"),
         (changed(3, True), "proof_nonce"),

@@ -40,9 +40,9 @@ def test_it_ends_when_stdin_closes(start: Any) -> None:
     assert time.monotonic() - began < 3
 
 
-def test_it_ends_on_sigterm_with_a_stream_running(start: Any, caller_of: Any) -> None:
+def test_it_ends_on_sigterm_with_a_stream_running(start: Any) -> None:
     live = start("--set", "sentinel=off")
-    caller = caller_of(live)
+    caller = live.caller()
     body = caller.body("/sim text fault=quiet seconds=60")
     connection = live.open("POST", "/backend-api/f/conversation", caller.headers, body)
     assert connection.getresponse().status == 200

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chat2api.errors import UpstreamError
+from chat2api.errors import UpstreamBadResponse, UpstreamError
 from chat2api.providers.chatgpt.persona import Persona
 from chat2api.providers.protocol import Io
 from chat2api.transport.protocol import Outgoing
@@ -23,8 +23,11 @@ _RETRY_SECONDS = 60.0
 _WAIT_SECONDS = 5.0
 _LIMIT_BYTES = 4 * 1024 * 1024
 
-_SCRIPT = re.compile(r"<script\b[^>]{0,2000}?\bsrc\s*=\s*[\"']([^\"']{1,2000})[\"']", re.IGNORECASE)
-_HTML_TAG = re.compile(r"<html\b[^>]{0,4000}>", re.IGNORECASE)
+# No tag holds another's beginning: without that, a page of nothing but beginnings would take minutes.
+_SCRIPT = re.compile(
+    r"<script\b[^<>]{0,2000}?\bsrc\s*=\s*[\"']([^\"']{1,2000})[\"']", re.IGNORECASE
+)
+_HTML_TAG = re.compile(r"<html\b[^<>]{0,4000}>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"\b(data-build|data-seq)\s*=\s*[\"']([^\"']{1,200})[\"']", re.IGNORECASE)
 _BUILD_IN_SCRIPT = re.compile(r"c/[^/]{1,200}/_")
 _HEADER_SAFE = re.compile(r"[A-Za-z0-9._-]{1,200}")
@@ -78,6 +81,7 @@ class HomePages:
         try:
             page, keep = self._fetch(base, persona, user_agent, io), KEEP_SECONDS
         except UpstreamError as error:
+            io.call.check()
             log.info("home page not available, going on without: %s", error.message)
             keep = _RETRY_SECONDS
         with self._lock:
@@ -114,9 +118,7 @@ class HomePages:
         )
         response = io.transport.open(request, io.call)
         persona.absorb(response.headers)
-        body = response.read(_LIMIT_BYTES)
-        return (
-            parse_home_page(body.decode("utf-8", "replace"))
-            if response.status == 200
-            else HomePage()
-        )
+        if response.status != 200:
+            response.close()
+            raise UpstreamBadResponse(f"The home page answered {response.status}.")
+        return parse_home_page(response.read(_LIMIT_BYTES).decode("utf-8", "replace"))

@@ -110,7 +110,7 @@ def _entry_name(entry: Any) -> str | None:
     if not isinstance(entry, dict):
         return None
     if isinstance(entry.get("model"), dict):
-        return _entry_name(entry["model"])
+        entry = entry["model"]
     for key in ("slug", "id", "model_slug", "name"):
         if isinstance(entry.get(key), str) and entry[key]:
             return str(entry[key])

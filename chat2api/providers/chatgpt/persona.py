@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from http.cookies import CookieError, SimpleCookie
 
 from chat2api.providers.chatgpt.proof import timezone_offset_minutes
 
 _MOST_COOKIES = 40
-_LONGEST_COOKIE = 4096
+
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
+_VALUE = re.compile(r"[!-:<-~]{1,4096}")
+# Several headers arrive joined by commas; dates hold commas too, but no name with an equals sign after one.
+_BORDER = re.compile(r",\s*(?=[!#$%&'*+.^_`|~0-9A-Za-z-]+=)")
+_REMOVAL = re.compile(
+    r"(?:^|;)\s*(?:max-age\s*=\s*\"?(?:-|0+\"?\s*(?:;|$))|expires\s*=[^;]*\b1970\b)", re.IGNORECASE
+)
 _OPENING_SECONDS = 540.0
 
 
@@ -53,17 +60,17 @@ class Persona:
         text = headers.get("set-cookie")
         if not text:
             return
-        parsed: SimpleCookie = SimpleCookie()
-        try:
-            parsed.load(text)
-        except CookieError:
-            return
         with self._lock:
-            for name, morsel in parsed.items():
-                if morsel["max-age"] == "0" or not morsel.value:
+            for cookie in _BORDER.split(text, _MOST_COOKIES)[:_MOST_COOKIES]:
+                pair, _, attributes = cookie.partition(";")
+                name, _, value = (part.strip() for part in pair.partition("="))
+                if not value or _REMOVAL.search(attributes):
                     self._cookies.pop(name, None)
-                elif len(morsel.value) <= _LONGEST_COOKIE and len(self._cookies) < _MOST_COOKIES:
-                    self._cookies[name] = morsel.coded_value
+                elif _NAME.fullmatch(name) and _VALUE.fullmatch(value) and self._has_room_for(name):
+                    self._cookies[name] = value
+
+    def _has_room_for(self, name: str) -> bool:
+        return name in self._cookies or len(self._cookies) < _MOST_COOKIES
 
 
 class Personas:

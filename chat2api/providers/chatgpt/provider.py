@@ -17,7 +17,13 @@ from typing import Any, Literal
 
 from chat2api.chat.conversation import Conversation
 from chat2api.chat.events import EventStream
-from chat2api.errors import Chat2ApiError, UpstreamAccessDenied, UpstreamBadResponse, UpstreamError
+from chat2api.errors import (
+    Chat2ApiError,
+    UpstreamAccessDenied,
+    UpstreamBadResponse,
+    UpstreamChallenge,
+    UpstreamError,
+)
 from chat2api.lifetime.call import Call
 from chat2api.pool.values import Credential
 from chat2api.providers.chatgpt.decode import TurnDecoder
@@ -170,7 +176,17 @@ class ChatGptProvider:
             session.home = self._homes.of(
                 session.base, session.persona, session.user_agent, session.io
             )
+            return self._send_again(session, turn)
+
+    def _send_again(self, session: Session, turn: Turn) -> Response:
+        try:
             return self._send(session, turn)
+        except UpstreamAccessDenied as error:
+            if session.challenge_announced:  # that was why, then (decision 1)
+                raise UpstreamChallenge(
+                    "The upstream demands a Turnstile challenge for this account."
+                ) from error
+            raise
 
     def _send(self, session: Session, turn: Turn) -> Response:
         clearance: Mapping[str, str] = {}

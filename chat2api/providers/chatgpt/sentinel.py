@@ -86,7 +86,7 @@ class Sentinel:
 
     def _single(self, session: Session) -> Mapping[str, str]:
         answer = self._first_call(session, "/sentinel/chat-requirements", "single")
-        self._check(answer)
+        self._check(session, answer)
         headers = {_HEADER_TOKEN: _token(answer, "token")}
         solved = self._solved(session, answer, "single")
         if solved is not None:
@@ -97,7 +97,7 @@ class Sentinel:
 
     def _two_step(self, session: Session) -> Mapping[str, str]:
         answer = self._first_call(session, "/sentinel/chat-requirements/prepare", "two_step")
-        self._check(answer)
+        self._check(session, answer)
         prepare_token = _token(answer, "prepare_token")
         solved = self._solved(session, answer, "two_step")
         body = {"prepare_token": prepare_token}
@@ -112,7 +112,7 @@ class Sentinel:
 
     # --- what may stand in the way
 
-    def _check(self, answer: dict[str, Any]) -> None:
+    def _check(self, session: Session, answer: dict[str, Any]) -> None:
         if answer.get("force_login") is True:
             raise UpstreamLoginRequired(
                 "The upstream demands a login from this server's address; another exit (PROXY_URL) "
@@ -126,6 +126,7 @@ class Sentinel:
                     "The upstream demands a Turnstile challenge for this account."
                 )
             log.debug("turnstile announced; going on without")
+            session.challenge_announced = True
 
     # --- proofs
 

@@ -58,6 +58,7 @@ class Session:
         self.io = io
         self.user_agent = user_agent
         self.home = home
+        self.challenge_announced = False
         self._first_byte_seconds = first_byte_seconds
         self._common = self._common_headers(credential, workspace_id, extra)
 

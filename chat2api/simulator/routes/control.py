@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify, request
@@ -23,6 +24,16 @@ blueprint = Blueprint("control", __name__, url_prefix="/_sim")
 def _simulator() -> Simulator:
     simulator: Simulator = current_app.extensions["simulator"]
     return simulator
+
+
+@blueprint.before_request
+def _loopback_only() -> tuple[Response, int] | None:
+    """These routes hand out tokens: they are for this machine, whatever address is listened on."""
+    try:
+        is_local = ipaddress.ip_address(request.remote_addr or "").is_loopback
+    except ValueError:
+        is_local = False
+    return None if is_local else (jsonify({"error": "control is for this machine only"}), 403)
 
 
 def _body() -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from chat2api.simulator.conversations import Stored
 from chat2api.simulator.exchange import Exchange
-from chat2api.simulator.performance import resume_stream
 from chat2api.simulator.refusals import (
     Refusal,
     Reply,
@@ -13,6 +12,7 @@ from chat2api.simulator.refusals import (
     json_reply,
     not_found,
 )
+from chat2api.simulator.streaming import resume_stream
 
 
 def _find(exchange: Exchange, conversation_id: str) -> Stored:

@@ -38,6 +38,7 @@ def help_page(
 def _table(rows: Iterable[Row]) -> str:
     lines = ["| name | parameters | what happens |", "|---|---|---|"]
     for name, parameters, about in rows:
-        shown = f"`{parameters}`" if parameters else ""
+        # A bar would end the cell, also inside a code span.
+        shown = f"`{parameters}`".replace("|", "\\|") if parameters else ""
         lines.append(f"| `{name}` | {shown} | {about} |")
     return "\n".join(lines)

@@ -53,8 +53,8 @@ def _frame_bytes(frame: Frame, style: Style, end: str) -> bytes:
     if style.folded:
         payloads = _fold(frame.data)
     lines += [f"data:{style.space}{payload}{style.padding}" for payload in payloads]
-    # surrogatepass: a scenario may cut a pair in two on purpose
-    return "".join(line + end for line in [*lines, ""]).encode("utf-8", "surrogatepass")
+    # A lone surrogate, as a caller may send one, becomes the escape that JSON has for it.
+    return "".join(line + end for line in [*lines, ""]).encode("utf-8", "backslashreplace")
 
 
 def _fold(data: str) -> list[str]:

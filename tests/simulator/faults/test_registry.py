@@ -40,9 +40,11 @@ def test_stages_add_up_on_a_stream() -> None:
 
 
 def test_a_plain_answer_knows_pauses_and_breaks_only() -> None:
-    faults = chosen("silence", "midway")
-    reply = registry.finish(json_reply({}), faults, Params({"seconds": 2}), is_stream=False)
-    assert list(reply.pieces) == [Pause(2), Break("close"), b"{}"]
+    params = Params({"seconds": 2})
+    reply = registry.finish(json_reply({}), chosen("silence", "scrambled"), params, is_stream=False)
+    assert list(reply.pieces) == [Pause(2), b"{}"]
+    reply = registry.finish(json_reply({}), chosen("reset"), params, is_stream=False)
+    assert list(reply.pieces) == [Break("reset"), b"{}"]
 
 
 def test_an_untouched_answer_stays_what_it_was() -> None:

@@ -40,6 +40,12 @@ def test_mistakes_change_nothing_and_are_named(
     assert (control("/config"), control("/behaviours"), control("/accounts")) == before
 
 
+@pytest.mark.parametrize("address", ["203.0.113.9", "10.0.0.1", "", "not an address"])
+def test_control_is_for_this_machine_only(address: str, app: Any) -> None:
+    answer = app.test_client().get("/_sim/accounts", environ_overrides={"REMOTE_ADDR": address})
+    assert answer.status_code == 403
+
+
 def test_a_reset_forgets_everything_but_the_accounts(caller: Any, control: Any) -> None:
     tokens = control("/accounts")
     reading = caller.read("Hi")

@@ -72,6 +72,13 @@ def test_a_reasoning_model_thinks_about_the_message(caller: Any) -> None:
     assert caller.read("Hello", model="o1-preview", era="2024").reasoning.startswith("**Reading**")
 
 
+def test_half_a_surrogate_pair_is_carried_through(caller: Any) -> None:
+    reading = caller.read("broken \ud83d emoji")
+    assert "> broken \ud83d emoji" in reading.text
+    path = f"/backend-api/conversation/{reading.conversation_id}"
+    assert "broken \ud83d emoji" in caller.call("GET", path).json()["title"]
+
+
 def test_too_long_a_message(caller: Any, control: Any) -> None:
     control("/config", {"max_message_chars": 10})
     answer = caller.talk("x" * 11)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
+
+import pytest
 
 from chat2api.simulator.conversations import final_messages
 from chat2api.simulator.params import Params
@@ -13,6 +17,27 @@ from chat2api.simulator.turn import Turn
 
 def answer(script: Any) -> Any:
     return final_messages(script.steps)[-1]
+
+
+def resolved(message: Any) -> str:
+    """The text with every mark replaced by links to its sources, in its own simple way."""
+    text, metadata = message["content"]["parts"][0], message["metadata"]
+    for citation in sorted(metadata["citations"], key=lambda one: -one["start_ix"]):
+        start, end = citation["start_ix"], citation["end_ix"]
+        number, source = re.findall(r"\d+", text[start:end])[0], citation["metadata"]
+        text = f'{text[:start]} [{number}]({source["url"]} "{source["title"]}"){text[end:]}'
+    for reference in metadata["content_references"]:
+        links = ", ".join(f"[{one['title']}]({one['url']})" for one in reference["items"])
+        text = text.replace(reference["matched_text"], f"({links})")
+    entity = "\ue200entity\ue202([^\ue201]*)\ue201"
+    return re.sub(entity, lambda found: str(json.loads(found.group(1))[1]), text)
+
+
+@pytest.mark.parametrize(("play", "era"), [(search, "2026"), (search2024, "2024")])
+def test_the_expected_text_has_its_sources_in_place(play: Any, era: Any) -> None:
+    script = play(Turn("", "auto", era=era))
+    assert resolved(answer(script)) == script.expected.text
+    assert answer(script)["content"]["parts"][0] == script.expected.raw
 
 
 def test_every_reference_stands_in_the_text() -> None:
