@@ -24,7 +24,6 @@ LONG_FILES: dict[str, str] = {}
 LONG_FUNCTIONS: dict[str, str] = {}
 
 WITHOUT_MIRROR = {
-    "__main__.py": "an entry point; tests/entry run it as a process",
     "chat/events.py": "values without behaviour; every codec and dialect test reads and writes them",
     "compute/protocol.py": "a Protocol and values; compute/test_*.py test what fulfils it",
     "dialects/protocol.py": "Protocols and values; each dialect's own test file fulfils them",

@@ -108,7 +108,7 @@ def test_every_cited_section_of_the_protocol_exists() -> None:
             if name not in known and name not in within:
                 unknown.append(f"{file}: sheet {name}")
             within = known.get(name, within) if name not in within else within
-    assert unknown == [], "cited, but not in docs/protocol.md: mend the citation or add the section"
+    assert not unknown, f"mend the citation, or add to docs/protocol.md: {', '.join(unknown)}"
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_every_cited_decision_and_fault_is_explained(pattern: re.Pattern[str], k
     unknown = [
         f"{file}: {name}" for file, names in cited(pattern) for name in names if name not in there
     ]
-    assert unknown == [], "cited, but not in docs/decisions.md: mend the citation or add the row"
+    assert not unknown, f"mend the citation, or add to docs/decisions.md: {', '.join(unknown)}"
 
 
 @pytest.mark.parametrize(

@@ -99,18 +99,14 @@ class HttpTransport:
             adapter.close()
 
     def _send(self, adapter: TrackingAdapter, request: Outgoing, flow: Flow) -> requests.Response:
-        proxies = (
-            {"http": request.proxy.reveal(), "https": request.proxy.reveal()}
-            if request.proxy
-            else {}
-        )
+        proxy = _resolving_there(request.proxy.reveal()) if request.proxy else None
         try:
             return adapter.send(
                 _prepared(request),
                 stream=True,
                 timeout=(self._connect_seconds, None),
                 verify=True,
-                proxies=proxies,
+                proxies={"http": proxy, "https": proxy} if proxy else {},
             )
         except requests.exceptions.RequestException as error:
             flow.explain("before it answered")
@@ -138,6 +134,12 @@ class HttpTransport:
             else:
                 self._adapters.move_to_end(key)
             return adapter
+
+
+def _resolving_there(proxy: str) -> str:
+    """The same proxy, with names resolved at its end: here they may not resolve, or to other places."""
+    scheme, separator, rest = proxy.partition("://")
+    return {"socks5": "socks5h", "socks4": "socks4a"}.get(scheme, scheme) + separator + rest
 
 
 class HttpResponse:

@@ -219,7 +219,14 @@ def test_sixty_of_them_leave_nothing_behind(
     for number in range(5):
         round_of(number)
     eventually(lambda: upstream.control("stats")["active"] == 0)
-    eventually(lambda: all(now <= then for now, then in zip(footprint(), base, strict=True)))
+    for _ in range(12):
+        print("FOOT", footprint(), base)
+        time.sleep(0.5)
+    try:
+        eventually(lambda: all(now <= then for now, then in zip(footprint(), base, strict=True)))
+    except AssertionError:
+        print("FOOT", footprint(), base)
+        raise
     assert upstream.control("stats")["counters"]["aborted"] == 60
     assert "Traceback" not in server.log
 

@@ -256,7 +256,7 @@ def test_a_flood_starves_nobody(
     """100 000 events as fast as they go, while others ask (B18)."""
     wire, other = dial(server), dial(server)
     assert other.get("/ping") == 200
-    wire.ask("/sim flood count=100000").head()
+    wire.ask("/sim flood deltas=100000").head()
     parts: list[bytes] = []
     reader = threading.Thread(target=lambda: parts.append(wire.body()))
     reader.start()
@@ -268,7 +268,7 @@ def test_a_flood_starves_nobody(
         time.sleep(0.02)
     reader.join()
     told = payloads(parts[0])
-    assert streamed_text(told) == expected(upstream, "flood", count=100_000)
+    assert streamed_text(told) == expected(upstream, "flood", deltas=100_000)
     assert told[-1] == "[DONE]"
     waits.sort()
     assert len(waits) > 10

@@ -35,7 +35,7 @@ def assert_whole(told: list[Any], text: str) -> None:
     assert told[-1] == "[DONE]"
 
 
-@pytest.mark.parametrize("scenario", ["handoff", "handoff done=0", "handoff seconds=0.5"])
+@pytest.mark.parametrize("scenario", ["handoff", "handoff done=0", "handoff takes=0.5"])
 def test_a_hand_over_is_followed(
     server: Any, upstream: Any, encoding: str, dial: Any, payloads: Any, scenario: str
 ) -> None:

@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import socket
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -267,3 +268,23 @@ def test_the_environment_names_no_proxy(
 ) -> None:
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{closed_port()}")
     assert ask(serve(["request", OK]).url).read(9) == b"ok"
+
+
+@pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
+def test_names_are_resolved_by_the_socks_proxy(ask: Ask, scheme: str) -> None:
+    asked: list[bytes] = []
+
+    def proxy(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(64)
+            connection.sendall(b"\x05\x00")  # no password needed
+            asked.append(connection.recv(64))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = threading.Thread(target=proxy, args=(listener,))
+        serving.start()
+        with pytest.raises(UpstreamConnectionError):
+            ask("http://nowhere.test/", proxy=f"{scheme}://127.0.0.1:{listener.getsockname()[1]}")
+        serving.join(5)
+    assert asked == [b"\x05\x01\x00\x03\x0cnowhere.test\x00\x50"]
