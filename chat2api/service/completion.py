@@ -18,6 +18,7 @@ from chat2api.errors import (
     InternalError,
     NoAccountAvailable,
     PoolError,
+    RequestError,
     Unauthorized,
     UpstreamAuthFailed,
     UpstreamLoginRequired,
@@ -101,7 +102,7 @@ class Completions:
                 else:
                     yield from turn
         except Chat2ApiError as error:
-            log.info("turn failed: %s (%s)", error.code, error.message)
+            log.info("turn failed: %s", _for_the_log(error))
             yield Failure(error.info)
         except Exception:  # the boundary of a turn: whatever it was, the caller gets an answer
             log.exception("turn failed unexpectedly")
@@ -151,9 +152,7 @@ class Completions:
                 attempt = Attempt(number, most, route, told, keeps, unplaced)
                 if not goes_on(error, attempt):
                     raise self._as_told(error, principal) from error
-                log.info(
-                    "attempt %d of %d failed: %s (%s)", number, most, error.code, error.message
-                )
+                log.info("attempt %d of %d failed: %s", number, most, _for_the_log(error))
                 last = error
                 if needs_pause(error):
                     call.pause(pause_seconds(number, random.random()))
@@ -246,3 +245,8 @@ def _blame(error: Chat2ApiError, conversation: Conversation) -> Blame:
     if conversation.workspace_id is not None and error.blame in (Blame.EGRESS, Blame.NEEDS_LOGIN):
         return Blame.TRANSIENT
     return error.blame
+
+
+def _for_the_log(error: Chat2ApiError) -> str:
+    """Where the request is at fault its refusal may quote it, and prompts stay out of logs."""
+    return str(error.code) if isinstance(error, RequestError) else f"{error.code} ({error.message})"

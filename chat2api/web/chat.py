@@ -18,7 +18,7 @@ from chat2api.web.errors import error_response
 from chat2api.web.ids import new_answer_id
 from chat2api.web.json import json_response
 from chat2api.web.state import runtime, state
-from chat2api.web.streaming import HEADERS, StreamBody
+from chat2api.web.streaming import HEADERS, StreamBody, sent_under_watch
 
 blueprint = Blueprint("chat", __name__)
 
@@ -51,12 +51,17 @@ def _whole(
 ) -> Response:
     try:
         completions = [fold(turns[0])] if len(turns) == 1 else _folded_apart(turns, watched)
-    finally:
+        failure = next((done.failure for done in completions if done.failure is not None), None)
+        if failure is not None:
+            response = error_response(failure)
+        else:
+            response = json_response(dialect.render(ask, stamp, completions))
+    except BaseException:
         watched.end()
-    failure = next((done.failure for done in completions if done.failure is not None), None)
-    if failure is not None:
-        return error_response(failure)
-    return json_response(dialect.render(ask, stamp, completions))
+        raise
+    response.response = sent_under_watch(response.get_data(), watched.watch)
+    response.call_on_close(watched.end)
+    return response
 
 
 def _folded_apart(turns: list[EventStream], watched: WatchedCall) -> list[Completion]:

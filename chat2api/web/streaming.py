@@ -1,4 +1,4 @@
-"""Events onto the wire: the body of a streamed answer, one write for all that waits."""
+"""Answers onto the wire, under watch: a streamed body is one write for all that waits."""
 
 from __future__ import annotations
 
@@ -21,6 +21,21 @@ HEADERS = {
 _MOST_WRITTEN_BYTES = 65_536
 
 
+def _slices(data: bytes) -> Iterator[bytes]:
+    return (
+        data[start : start + _MOST_WRITTEN_BYTES]
+        for start in range(0, len(data), _MOST_WRITTEN_BYTES)
+    )
+
+
+def sent_under_watch(data: bytes, watch: CallerWatch) -> Iterator[bytes]:
+    """The body of an answer that is not streamed: its caller, too, may stop reading."""
+    for piece in _slices(data):
+        watch.writing()
+        yield piece
+        watch.written()
+
+
 class StreamBody:
     """An iterator for the WSGI server. `close` always runs, also when nothing was ever read.
 
@@ -41,8 +56,7 @@ class StreamBody:
         self._call = call
         self._watch = watch
         self.on_close: Callable[[], None] = lambda: None
-        self._rest = b""  # rendered, of which the first `_written` bytes are out
-        self._written = 0
+        self._rest: Iterator[bytes] = iter(())  # of what is rendered
         self._ended = False
         self._closed = False
 
@@ -51,7 +65,7 @@ class StreamBody:
 
     def __next__(self) -> bytes:
         self._watch.written()
-        data = self._next_slice() if self._rest else self._next_batch()
+        data = next(self._rest, b"") or self._next_batch()
         if not data:
             raise StopIteration
         self._watch.writing()
@@ -66,16 +80,8 @@ class StreamBody:
             data = self._rendered(batch)
         if len(data) <= _MOST_WRITTEN_BYTES:
             return data
-        self._rest, self._written = data, 0
-        return self._next_slice()
-
-    def _next_slice(self) -> bytes:
-        begin, end = self._written, self._written + _MOST_WRITTEN_BYTES
-        data = self._rest[begin:end]
-        self._written = end
-        if end >= len(self._rest):
-            self._rest = b""
-        return data
+        self._rest = _slices(data)
+        return next(self._rest)
 
     def _rendered(self, batch: Batch) -> bytes:
         pieces = []

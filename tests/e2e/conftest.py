@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -230,6 +230,9 @@ def start_server(
         return server
 
     yield start
+    for server in started:  # all at once: each takes a moment to drain
+        if server.process.child is not None and server.process.child.poll() is None:
+            server.process.child.terminate()
     for server in started:
         if server.process.child is not None:
             server.stop()
@@ -588,3 +591,24 @@ def sdk() -> Iterator[Callable[..., openai.OpenAI]]:
             return open_clients.enter_context(of.client(key, **more))
 
         yield client
+
+
+@pytest.fixture
+def brief_server(start_server: Callable[..., Server]) -> Iterator[Callable[..., Server]]:
+    """As `start_server`, for one test: what it starts is killed after it, without the time of a drain."""
+    started: list[Server] = []
+
+    def start(*arguments: str, **settings: Any) -> Server:
+        started.append(start_server(*arguments, **settings))
+        return started[-1]
+
+    yield start
+    for server in started:
+        assert server.process.child is not None
+        if server.process.child.poll() is None:
+            root = psutil.Process(server.process.child.pid)
+            for process in (root, *root.children(recursive=True)):
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            server.process.child.wait(5)
+        server.stop()

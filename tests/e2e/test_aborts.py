@@ -207,8 +207,8 @@ def test_sixty_of_them_leave_nothing_behind(
         for wire, _ in wires:
             wire.sock.close()
 
-    def footprint() -> tuple[int, int, int]:
-        return worker.num_fds(), worker.num_threads(), upstream.control("stats")["connections"]
+    def footprint() -> tuple[int, int]:
+        return worker.num_fds(), upstream.control("stats")["connections"]
 
     round_of(0)
     assert served(dial(server), payloads)
@@ -219,14 +219,9 @@ def test_sixty_of_them_leave_nothing_behind(
     for number in range(5):
         round_of(number)
     eventually(lambda: upstream.control("stats")["active"] == 0)
-    for _ in range(12):
-        print("FOOT", footprint(), base)
-        time.sleep(0.5)
-    try:
-        eventually(lambda: all(now <= then for now, then in zip(footprint(), base, strict=True)))
-    except AssertionError:
-        print("FOOT", footprint(), base)
-        raise
+    eventually(lambda: all(now <= then for now, then in zip(footprint(), base, strict=True)))
+    # Names are resolved by a pool of threads that comes and goes; one per request would show.
+    assert worker.num_threads() < 15
     assert upstream.control("stats")["counters"]["aborted"] == 60
     assert "Traceback" not in server.log
 
@@ -237,20 +232,44 @@ def test_sixty_of_them_leave_nothing_behind(
 MUCH = "/sim baked deltas=15000 chars=2000 gap=0"
 
 
+@pytest.mark.parametrize("bytes_at_a_time", [0, 1])
 def test_who_takes_nothing_is_dropped(
-    narrow_server: Any, upstream: Any, dial: Any, payloads: Any, eventually: Any
+    narrow_server: Any,
+    upstream: Any,
+    dial: Any,
+    payloads: Any,
+    eventually: Any,
+    bytes_at_a_time: int,
 ) -> None:
     """WRITE_STALL_SECONDS is 1: both ends are closed, and meanwhile nothing was piled up."""
     worker = worker_of(narrow_server)
     before = worker.memory_info().rss
     wire = dial(narrow_server)
     wire.ask(MUCH).head()
-    (turn,) = eventually(lambda: [one for one in turns(upstream) if one["finished_at"]], seconds=8)
+
+    def finished() -> list[Any]:
+        wire.sock.recv(bytes_at_a_time)
+        return [one for one in turns(upstream) if one["finished_at"]]
+
+    (turn,) = eventually(finished, seconds=8)
     assert turn["aborted"]
     assert turn["bytes_sent"] < 30 * MIB
     assert worker.memory_info().rss - before < 24 * MIB
     assert served(dial(narrow_server), payloads)
     with pytest.raises((EOFError, ConnectionError)):
+        wire.body()
+
+
+def test_also_when_the_answer_is_whole(
+    lone_server: Any, upstream: Any, dial: Any, payloads: Any, eventually: Any
+) -> None:
+    wire = dial(lone_server)
+    logged = lone_server.log.count("method=POST")
+    wire.ask("/sim blob mib=30", stream=False)
+    eventually(lambda: lone_server.log.count("method=POST") > logged, seconds=8)
+    assert served(dial(lone_server), payloads)
+    assert wire.head() == 200
+    with pytest.raises((AssertionError, ConnectionError)):
         wire.body()
 
 
@@ -261,7 +280,7 @@ def test_who_reads_steadily_is_not_dropped_however_long_it_takes(
     wire = dial(lone_server)
     wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
     wire.ask("/sim blob mib=20")
-    received = []
+    received: list[bytes] = []
     began = time.monotonic()
     while not received or b"0\r\n\r\n" not in received[-1]:
         data = wire.sock.recv(131_072)

@@ -117,12 +117,11 @@ def test_ways_to_name_a_workspace(
 
 
 def test_a_workspace_in_the_token_file(
-    start_server: Any, upstream: Any, turns: Any, workspace: str, demo_tokens: list[str]
+    brief_server: Any, upstream: Any, turns: Any, workspace: str, demo_tokens: list[str]
 ) -> None:
-    server = start_server(tokens=[f"{demo_tokens[0]},{workspace}"])
+    server = brief_server(tokens=[f"{demo_tokens[0]},{workspace}"])
     assert knock(server, KEY).status_code == 200
     assert turns()[0]["headers"]["chatgpt-account-id"] == workspace
-    server.stop()
 
 
 def test_a_wrong_workspace_takes_no_account_from_others(
@@ -186,22 +185,21 @@ def test_an_access_token_is_tried_again_for_network_errors_only(
     assert (answer.status, answer.code, len(turns())) == (status, code, tries)
 
 
-def test_direct_tokens_off(start_server: Any, upstream: Any, demo_tokens: list[str]) -> None:
-    server = start_server(tokens=demo_tokens[:1], DIRECT_TOKENS="off")
+def test_direct_tokens_off(brief_server: Any, upstream: Any, demo_tokens: list[str]) -> None:
+    server = brief_server(tokens=demo_tokens[:1], DIRECT_TOKENS="off")
     refused = knock(server, f"Bearer {demo_tokens[1]}")
     assert refused.json() == knock(server, None).json()
     assert refused.status_code == 401
     assert knock(server, KEY).status_code == 200
     (turn,) = upstream.control("requests?endpoint=conversation")["requests"]
     assert turn["account"] == "demo-plus"
-    server.stop()
 
 
 @pytest.mark.parametrize("mode", ["auto", "prefix"])
 def test_direct_tokens_behind_a_prefix(
-    start_server: Any, upstream: Any, turns: Any, demo_tokens: list[str], mode: str
+    brief_server: Any, upstream: Any, turns: Any, demo_tokens: list[str], mode: str
 ) -> None:
-    server = start_server(
+    server = brief_server(
         tokens=demo_tokens[:1],
         DIRECT_TOKENS=mode,
         CHAT2API_ACCESS_TOKEN_PREFIX=PREFIX,
@@ -216,7 +214,6 @@ def test_direct_tokens_behind_a_prefix(
     assert [turn["account"] for turn in turns()] == ["demo-free", "demo-plus"]
     assert token[-24:] not in server.log
     assert PREFIX not in server.log
-    server.stop()
 
 
 # --- callers without a key
@@ -239,34 +236,32 @@ def test_a_login_that_the_upstream_forces(server: Any, upstream: Any, ask: Any) 
     assert "PROXY_URL" in answer.error["message"]
 
 
-def test_an_empty_pool(start_server: Any, upstream: Any, ask: Any, turns: Any) -> None:
-    server = start_server(tokens=[])
+def test_an_empty_pool(brief_server: Any, upstream: Any, ask: Any, turns: Any) -> None:
+    server = brief_server(tokens=[])
     answer = ask(server)
     assert (answer.status, answer.code) == (503, "no_account_available")
     assert int(answer.headers["Retry-After"]) >= 1
     assert ask(server, key=None).status == 401
     assert turns() == []
-    server.stop()
 
 
 def test_an_empty_pool_with_anonymous_use_allowed(
-    start_server: Any, upstream: Any, ask: Any, turns: Any
+    brief_server: Any, upstream: Any, ask: Any, turns: Any
 ) -> None:
-    server = start_server(tokens=[], ALLOW_ANONYMOUS="true", RETRY_TIMES="1")
+    server = brief_server(tokens=[], ALLOW_ANONYMOUS="true", RETRY_TIMES="1")
     assert ask(server, model="auto").status == 200
     assert turns()[0]["path"] == "/backend-anon/conversation"
     upstream.control("config", {"force_login": True})
     answer = ask(server, model="auto")
     assert (answer.status, answer.code) == (502, "login_required")
     assert "PROXY_URL" in answer.error["message"]
-    server.stop()
 
 
 # --- the first key
 
 
-def test_the_first_key(start_server: Any, upstream: Any, ask: Any) -> None:
-    server = start_server(AUTHORIZATION="", LOG_LEVEL="debug")
+def test_the_first_key(brief_server: Any, upstream: Any, ask: Any) -> None:
+    server = brief_server(AUTHORIZATION="", LOG_LEVEL="debug")
     (key,) = re.findall(r"sk-[\w-]{20,}", server.log)
     assert ask(server, key=key).status == 200
     assert ask(server, key=None).status == 401
@@ -279,7 +274,6 @@ def test_the_first_key(start_server: Any, upstream: Any, ask: Any) -> None:
     server.start()
     assert len(re.findall(r"sk-[\w-]{20,}", server.log)) == 1
     assert ask(server, key=key).status == 200
-    server.stop()
 
 
 # --- the prefix of the routes

@@ -140,10 +140,10 @@ def test_retry_after(
 
 
 def test_a_limited_pool(
-    start_server: Any, new_tokens: Any, upstream: Any, ask: Any, turns: Any
+    brief_server: Any, new_tokens: Any, upstream: Any, ask: Any, turns: Any
 ) -> None:
     """A09 and A11: the next account, then the truth about all of them, without asking upstream again."""
-    server = start_server(tokens=new_tokens(2), RETRY_TIMES="5")
+    server = brief_server(tokens=new_tokens(2), RETRY_TIMES="5")
     text = "/sim text fault=rate seconds=300"
     assert ask(server, f"{text} times=1").status == 200  # on the other account
     assert len({turn["account"] for turn in turns()}) == 2
@@ -160,18 +160,18 @@ def test_a_limited_pool(
 
 
 def test_limits_can_be_left_out_of_account(
-    start_server: Any, new_tokens: Any, upstream: Any, ask: Any
+    brief_server: Any, new_tokens: Any, upstream: Any, ask: Any
 ) -> None:
-    server = start_server(tokens=new_tokens(1), RETRY_TIMES="0", ENABLE_LIMIT="false")
+    server = brief_server(tokens=new_tokens(1), RETRY_TIMES="0", ENABLE_LIMIT="false")
     assert ask(server, "/sim text fault=rate").status == 429
     assert ask(server).status == 200
 
 
 def test_a_pool_that_needs_logins(
-    start_server: Any, new_tokens: Any, upstream: Any, ask: Any, turns: Any
+    brief_server: Any, new_tokens: Any, upstream: Any, ask: Any, turns: Any
 ) -> None:
     """A03 and A04: never the caller's 401, and a token that is dead is not shown again."""
-    server = start_server(tokens=new_tokens(2), RETRY_TIMES="5")
+    server = brief_server(tokens=new_tokens(2), RETRY_TIMES="5")
     assert ask(server, "/sim text fault=expired times=1").status == 200
     assert ask(server, "/sim text fault=expired").code == "no_account_available"
     seen = len(turns())
@@ -181,9 +181,9 @@ def test_a_pool_that_needs_logins(
     assert len(turns()) == seen == 3
 
 
-def test_accounts_take_turns(start_server: Any, new_tokens: Any, ask: Any, turns: Any) -> None:
+def test_accounts_take_turns(brief_server: Any, new_tokens: Any, ask: Any, turns: Any) -> None:
     """Each in its turn; one that had a hiccup is spared while others can do the work."""
-    server = start_server(tokens=new_tokens(3), RETRY_TIMES="1")
+    server = brief_server(tokens=new_tokens(3), RETRY_TIMES="1")
     for _ in range(6):
         ask(server)
     order = [turn["account"] for turn in turns()]

@@ -153,10 +153,10 @@ def test_a_second_chance_comes_with_fresh_requirements(crowd: Any, ask: Any, tur
 
 
 def test_attempts_are_counted_exactly(
-    start_server: Any, new_tokens: Any, ask: Any, turns: Any
+    brief_server: Any, new_tokens: Any, ask: Any, turns: Any
 ) -> None:
     """A14: the first and RETRY_TIMES more, each on another account."""
-    server = start_server(tokens=new_tokens(6), RETRY_TIMES="3")
+    server = brief_server(tokens=new_tokens(6), RETRY_TIMES="3")
     answer = ask(server, "/sim text fault=status")
     assert (answer.status, answer.code) == (502, "upstream_bad_response")
     assert tried(turns) == [1] * 4
@@ -250,9 +250,9 @@ def test_a_challenge_that_is_enforced(crowd: Any, upstream: Any, ask: Any, turns
 
 
 def test_a_challenge_reported_at_once_by_setting(
-    start_server: Any, new_tokens: Any, upstream: Any, ask: Any, turns: Any
+    brief_server: Any, new_tokens: Any, upstream: Any, ask: Any, turns: Any
 ) -> None:
-    server = start_server(tokens=new_tokens(1), TURNSTILE="fail", RETRY_TIMES="0")
+    server = brief_server(tokens=new_tokens(1), TURNSTILE="fail", RETRY_TIMES="0")
     upstream.control("config", {"turnstile": True})
     answer = ask(server)
     assert (answer.status, answer.code) == (502, "upstream_challenge_required")

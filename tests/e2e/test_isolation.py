@@ -62,7 +62,9 @@ def test_the_same_question_twice_is_two_conversations(
     answers = all_at_once([lambda wire=wire: ask(wire) for wire in wires])
     words = " ".join(f"word{n}" for n in range(1, 61))
     assert [streamed_text(told) for told in answers] == [words] * 6
-    places = [{one["conversation_id"] for one in told if "conversation_id" in one} for told in answers]
+    places = [
+        {one["conversation_id"] for one in told if "conversation_id" in one} for told in answers
+    ]
     assert {len(one) for one in places} == {1}
     assert len(set().union(*places)) == 6
 

@@ -18,8 +18,8 @@ def names(server: Any, **headers: str) -> list[str]:
     return [one["id"] for one in answer.json()["data"]]
 
 
-def test_the_upstreams_list(start_server: Any, sdk: Any, upstream: Any, demo_tokens: Any) -> None:
-    server = start_server(tokens=demo_tokens[:1], MODEL_ALIASES='{"house-model": "gpt-5-5"}')
+def test_the_upstreams_list(brief_server: Any, sdk: Any, upstream: Any, demo_tokens: Any) -> None:
+    server = brief_server(tokens=demo_tokens[:1], MODEL_ALIASES='{"house-model": "gpt-5-5"}')
     client = sdk(server)
     for _ in range(3):
         listed = [model.id for model in client.models.list()]
@@ -41,9 +41,9 @@ def test_the_upstreams_list(start_server: Any, sdk: Any, upstream: Any, demo_tok
 
 
 def test_each_caller_sees_what_is_open_to_them(
-    start_server: Any, upstream: Any, demo_tokens: Any
+    brief_server: Any, upstream: Any, demo_tokens: Any
 ) -> None:
-    server = start_server(tokens=demo_tokens[:1], ALLOW_ANONYMOUS="true")
+    server = brief_server(tokens=demo_tokens[:1], ALLOW_ANONYMOUS="true")
     free = {"Authorization": f"Bearer {demo_tokens[1]}"}
     assert "gpt-5-5-pro" in names(server, **AUTHORIZATION)
     assert "gpt-5-5-pro" not in names(server, **free)
@@ -77,5 +77,5 @@ def test_a_failed_list_takes_no_account_away(impatient: Any, upstream: Any, ask:
     assert ask(impatient).status == 200
 
 
-def test_no_account_is_no_reason_for_no_list(start_server: Any, upstream: Any) -> None:
-    assert "auto" in names(start_server(tokens=[]), **AUTHORIZATION)
+def test_no_account_is_no_reason_for_no_list(brief_server: Any, upstream: Any) -> None:
+    assert "auto" in names(brief_server(tokens=[]), **AUTHORIZATION)

@@ -14,7 +14,7 @@ CASES = [
     ("/sim echo\nThink about it.", "some-thinking-model"),
     ("/sim text", "gpt-5-5"),
     ("/sim text words=300 catchup=7", "gpt-5-5"),
-    ("/sim long kb=30", "gpt-5-5"),
+    ("/sim long kb=10", "gpt-5-5"),
     ("/sim unicode", "gpt-5-5"),
     ("/sim reasoning", "gpt-5-5"),
     ("/sim reasoning commentary=0", "gpt-5-5"),
@@ -30,7 +30,7 @@ CASES = [
     ("/sim refusal", "gpt-5-5"),
     ("/sim length", "gpt-5-5"),
     ("/sim continue", "gpt-5-5"),
-    ("/sim flood count=500", "gpt-5-5"),
+    ("/sim flood count=200", "gpt-5-5"),
     ("/sim blob", "gpt-5-5"),
     ("/sim help", "gpt-5-5"),
 ]

@@ -183,6 +183,29 @@ def test_the_next_account_may_do_better(stage: Stage, hello: Conversation) -> No
     assert len(stage.pauses) == 1  # limits and logins say nothing about the next
 
 
+@pytest.mark.parametrize("workspace", [None, "theirs"])
+def test_a_workspace_the_caller_chose_puts_no_account_out_of_reach(
+    stage: Stage, hello: Conversation, workspace: str | None
+) -> None:
+    stage.provider.scripts = [[UpstreamAuthFailed("No.")], [UpstreamAccessDenied("No.")], HELLO]
+    stage.turn(replace(hello, workspace_id=workspace))
+    own = [Blame.NEEDS_LOGIN, Blame.EGRESS, None]
+    chosen = [Blame.TRANSIENT, Blame.TRANSIENT, None]
+    assert [outcome.blame for outcome in stage.pool.outcomes] == (chosen if workspace else own)
+
+
+def test_a_refused_request_is_not_quoted_in_the_log(
+    stage: Stage, hello: Conversation, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage.provider.scripts = [[REFUSED], [ContextTooLong("Too long: 'my prompt'")]]
+    with caplog.at_level(logging.INFO):
+        stage.turn(hello)
+    assert caplog.messages == [
+        "attempt 1 of 4 failed: upstream_connection_error (No connection (stage: connect).)",
+        "turn failed: context_length_exceeded",
+    ]
+
+
 @pytest.mark.parametrize(
     "error",
     [UnknownModel("No such model."), ContextTooLong("Too long.")],
@@ -338,45 +361,6 @@ def test_a_forced_login_is_the_keyless_callers_to_cure(
         "login_required",
         "Log in, or set PROXY_URL.",
     )
-
-
-# --- conversations that are kept
-
-
-def test_the_account_of_a_conversation_is_noted_and_asked_for(
-    stage: Stage, hello: Conversation
-) -> None:
-    stage.provider.scripts = [[REFUSED], [Thread("conv-1", "msg-1"), *HELLO], HELLO]
-    stage.turn(replace(hello, keep_history=True))
-    stage.turn(replace(hello, reply_to=KEPT))
-    assert accounts(stage) == ["a", "b", "b"]
-    assert stage.pool.needs[-1] == Need("fake", "auto", only="b")
-
-
-def test_a_conversation_of_unknown_place_is_looked_for(stage: Stage, hello: Conversation) -> None:
-    gone = ConversationNotFound("No such conversation.")
-    stage.provider.scripts = [[gone], [gone], [Thread("conv-1", "msg-2"), *HELLO]]
-    assert stage.turn(replace(hello, reply_to=KEPT))[-1] == Finish("stop")
-    assert accounts(stage) == ["a", "b", "c"]
-    assert stage.threads.account_of(KEPT) == "c"
-    assert stage.pauses == []
-
-
-def test_a_conversation_of_known_place_is_not(stage: Stage, hello: Conversation) -> None:
-    gone = ConversationNotFound("No such conversation.")
-    stage.threads.note("conv-1", "b")
-    stage.provider.scripts = [[gone]]
-    assert stage.turn(replace(hello, reply_to=KEPT)) == [Failure(gone.info)]
-    assert accounts(stage) == ["b"]
-
-
-def test_a_conversation_nobody_has_is_not_found(stage: Stage, hello: Conversation) -> None:
-    gone = ConversationNotFound("No such conversation.")
-    stage.pool.accounts = stage.pool.accounts[:2]
-    stage.pool.when_empty = NoAccountAvailable("No other.")
-    stage.provider.scripts = [[gone]]
-    assert stage.turn(replace(hello, reply_to=KEPT)) == [Failure(gone.info)]
-    assert accounts(stage) == ["a", "b"]
 
 
 # --- endings

@@ -14,7 +14,7 @@ from chat2api.errors import ClientGone, ErrorInfo
 from chat2api.lifetime.call import Call
 from chat2api.web.caller import CallerLimits, CallerWatch
 from chat2api.web.channel import Batch, Channel
-from chat2api.web.streaming import HEADERS, StreamBody
+from chat2api.web.streaming import HEADERS, StreamBody, sent_under_watch
 
 FAILED = Failure(ErrorInfo(502, "server_error", "upstream_truncated", "Cut."))
 STOP = Finish("stop")
@@ -182,3 +182,27 @@ def test_headers_keep_proxies_from_holding_a_stream_back() -> None:
         "Cache-Control": "no-cache, no-transform",
         "X-Accel-Buffering": "no",
     }
+
+
+def test_much_is_written_little_by_little(call: Call, clock: Any) -> None:
+    """Each write is small, so that one which stalls means a caller who takes nothing."""
+    stream = Stream(call, clock, batch(TextDelta("x" * 150_000), STOP, ended=True))
+    pieces = list(stream.body)
+    assert [len(piece) for piece in pieces] == [65_536, 65_536, 150_015 - 2 * 65_536]
+    assert b"".join(pieces) == b"[0 " + b"x" * 150_000 + b" Finish]DONE"
+
+
+def test_a_whole_answer_is_written_under_watch(call: Call, clock: Any) -> None:
+    watch = CallerWatch(call, None, CallerLimits(15.0, 30.0), lambda: None, clock)
+    body = sent_under_watch(b"x" * 70_000, watch)
+    assert len(next(body)) == 65_536
+    clock.now += 29
+    watch.tick(clock.now)
+    assert len(next(body)) == 70_000 - 65_536
+    clock.now += 29
+    watch.tick(clock.now)
+    assert call.error is None
+    clock.now += 2
+    watch.tick(clock.now)
+    assert isinstance(call.error, ClientGone)
+    assert list(body) == []
