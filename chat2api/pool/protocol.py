@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from chat2api.errors import PoolError
 from chat2api.lifetime.call import Call
 from chat2api.pool.values import Lease, Need, Outcome
 
@@ -19,6 +20,9 @@ class AccountPool(Protocol):
 
     def report(self, lease: Lease, outcome: Outcome) -> None:
         """Say how the turn went; sets cooldowns and states."""
+
+    def refusal(self, need: Need) -> PoolError | None:
+        """What `lease` would refuse this need with now; None when an account is free or only busy."""
 
     def is_empty(self) -> bool:
         """Whether there is no account at all."""

@@ -22,6 +22,7 @@ from chat2api.errors import (
     Unauthorized,
     UpstreamAuthFailed,
     UpstreamLoginRequired,
+    UpstreamRateLimited,
 )
 from chat2api.lifetime.call import Call
 from chat2api.pool.protocol import AccountPool
@@ -151,7 +152,7 @@ class Completions:
                 keeps = bool(conversation.keep_history)
                 attempt = Attempt(number, most, route, told, keeps, unplaced)
                 if not goes_on(error, attempt):
-                    raise self._as_told(error, principal) from error
+                    raise self._as_told(error, principal, conversation, attempt) from error
                 log.info("attempt %d of %d failed: %s", number, most, _for_the_log(error))
                 last = error
                 if needs_pause(error):
@@ -227,9 +228,18 @@ class Completions:
             proxy = account.proxy or self._egress.proxy_for(account.credential)
             yield _Seat(account.credential, proxy, lease)
 
-    @staticmethod
-    def _as_told(error: Chat2ApiError, principal: Principal) -> Chat2ApiError:
+    def _as_told(
+        self,
+        error: Chat2ApiError,
+        principal: Principal,
+        conversation: Conversation,
+        attempt: Attempt,
+    ) -> Chat2ApiError:
         """The same failure, as it concerns this caller."""
+        if isinstance(error, UpstreamRateLimited) and attempt.route == "pool" and not attempt.told:
+            # Attempts ran out; if nobody else is left either, the pool knows when that ends.
+            refusal = self._pool.refusal(Need(self._provider.name, conversation.model))
+            return error if refusal is None else final_error(error, refusal)
         if isinstance(error, UpstreamAuthFailed):
             if isinstance(principal, Direct):
                 return Unauthorized("The upstream refused this access token.")

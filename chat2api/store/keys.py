@@ -68,6 +68,21 @@ def _write_once(path: Path, content: bytes) -> bool:
             os.link(aside, path)
         except FileExistsError:
             return False
+        except OSError:
+            return _write_in_place(path, content)  # a file system without links
         return True
     finally:
         os.unlink(aside)
+
+
+def _write_in_place(path: Path, content: bytes) -> bool:
+    """The same where links are not to be had: one wins as well, but a crash may leave half a file."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return False
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return True

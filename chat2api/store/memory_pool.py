@@ -103,6 +103,10 @@ class MemoryPool:
                     break
             self._serve_waiters()
 
+    def refusal(self, need: Need) -> PoolError | None:
+        with self._lock:
+            return self._refusal(need)
+
     def standings(self) -> dict[str, Standing]:
         """A look at every account, by our id."""
         with self._lock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import psutil
@@ -256,8 +257,11 @@ def test_who_takes_nothing_is_dropped(
     assert turn["bytes_sent"] < 30 * MIB
     assert worker.memory_info().rss - before < 24 * MIB
     assert served(dial(narrow_server), payloads)
-    with pytest.raises((EOFError, ConnectionError)):
-        wire.body()
+    rest = b""
+    with suppress(ConnectionError):
+        while data := wire.sock.recv(1 << 20):
+            rest = rest[-100:] + data
+    assert b"[DONE]" not in rest
 
 
 def test_also_when_the_answer_is_whole(

@@ -71,6 +71,7 @@ class FakePool:
     def __init__(self) -> None:
         self.accounts = [fake_account(name) for name in "abcdefgh"]
         self.when_empty: PoolError | None = None
+        self.when_asked: PoolError | None = None
         self.needs: list[Need] = []
         self.books: list[tuple[str, ...]] = []
         self.held = 0
@@ -104,6 +105,9 @@ class FakePool:
         blame = outcome.blame.value if outcome.blame else "success"
         self.books.append((blame, lease.account.account_id))
         self.outcomes.append(outcome)
+
+    def refusal(self, need: Need) -> PoolError | None:
+        return self.when_asked
 
     def is_empty(self) -> bool:
         return not self.accounts

@@ -288,6 +288,14 @@ def test_when_the_pool_runs_out_on_the_way(
     assert accounts(stage) == ["a", "b"]
 
 
+def test_when_attempts_run_out_the_pool_knows_how_long(stage: Stage, hello: Conversation) -> None:
+    stage.provider.scripts = [[UpstreamRateLimited("l")]]
+    assert failure(stage.turn(hello)).code == "rate_limit_exceeded"
+    stage.pool.when_asked = PoolExhausted("All cooling.", retry_after=30)
+    told = failure(stage.turn(hello))
+    assert (told.code, told.retry_after) == ("account_pool_exhausted", 30)
+
+
 def test_a_refused_credential_of_ours_is_never_a_401(stage: Stage, hello: Conversation) -> None:
     stage.provider.scripts = [[UpstreamAuthFailed("Expired.")]]
     told = failure(stage.turn(hello))

@@ -184,14 +184,6 @@ def test_headers_keep_proxies_from_holding_a_stream_back() -> None:
     }
 
 
-def test_much_is_written_little_by_little(call: Call, clock: Any) -> None:
-    """Each write is small, so that one which stalls means a caller who takes nothing."""
-    stream = Stream(call, clock, batch(TextDelta("x" * 150_000), STOP, ended=True))
-    pieces = list(stream.body)
-    assert [len(piece) for piece in pieces] == [65_536, 65_536, 150_015 - 2 * 65_536]
-    assert b"".join(pieces) == b"[0 " + b"x" * 150_000 + b" Finish]DONE"
-
-
 def test_a_whole_answer_is_written_under_watch(call: Call, clock: Any) -> None:
     watch = CallerWatch(call, None, CallerLimits(15.0, 30.0), lambda: None, clock)
     body = sent_under_watch(b"x" * 70_000, watch)

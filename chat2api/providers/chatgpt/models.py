@@ -14,6 +14,7 @@ from chat2api.providers.protocol import Model
 
 _GIZMO = re.compile(r"(?:(?P<base>.+?)-gizmo-)?(?P<id>g-[A-Za-z0-9-]+)")
 _DOTTED = re.compile(r"^(gpt-\d+)\.(\d+)")
+_OLD_GPT4 = re.compile(r"gpt-4-(?:turbo|vision|32k|\d{4})(?:-.*)?")
 _DATED = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{4})$")
 _SLOW = re.compile(r"(?:^|-)(?:o1|o3|o4|thinking|pro|research|agent|reason)(?:-|$)")
 
@@ -21,9 +22,6 @@ _NAMES = {
     "gpt-3.5-turbo": "text-davinci-002-render-sha",
     "gpt-3.5-turbo-16k": "text-davinci-002-render-sha",
     "gpt-3.5": "text-davinci-002-render-sha",
-    "gpt-4-turbo": "gpt-4",
-    "gpt-4-turbo-preview": "gpt-4",
-    "gpt-4-32k": "gpt-4",
     "chatgpt-4o-latest": "gpt-4o",
 }
 
@@ -77,6 +75,8 @@ def resolve(name: str, effort: str | None, aliases: Mapping[str, str]) -> Target
 
 
 def _slug(name: str) -> str:
+    if _OLD_GPT4.fullmatch(name):
+        return "gpt-4"
     undated = _DATED.sub("", name)
     known = _NAMES.get(name) or _NAMES.get(undated)
     if known is not None:

@@ -189,14 +189,8 @@ class ChatGptProvider:
             raise
 
     def _send(self, session: Session, turn: Turn) -> Response:
-        clearance: Mapping[str, str] = {}
-        if not self._options.conversation_only:
-            clearance = self._sentinel.clear(session)
-        headers = {**clearance, "Accept": "text/event-stream", "Accept-Encoding": "identity"}
-        if turn.conversation_id is not None:
-            headers["Referer"] = f"{session.base}/c/{turn.conversation_id}"
         for newer in self._routes.conversation_order(session, self._options.conversation_endpoint):
-            response = self._post(session, turn, headers, newer=newer)
+            response = self._post(session, turn, self._headers(session, turn), newer=newer)
             if response.status not in (404, 405):
                 return self._checked(response)
             problem = refusal(response)
@@ -204,6 +198,16 @@ class ChatGptProvider:
                 raise problem
             self._routes.note_missing(session, "f" if newer else "classic")
         raise UpstreamBadResponse("The upstream has no conversation endpoint that we know.")
+
+    def _headers(self, session: Session, turn: Turn) -> Mapping[str, str]:
+        """For one conversation request: a clearance that was shown once may be used up."""
+        clearance: Mapping[str, str] = {}
+        if not self._options.conversation_only:
+            clearance = self._sentinel.clear(session)
+        headers = {**clearance, "Accept": "text/event-stream", "Accept-Encoding": "identity"}
+        if turn.conversation_id is not None:
+            headers["Referer"] = f"{session.base}/c/{turn.conversation_id}"
+        return headers
 
     def _post(
         self, session: Session, turn: Turn, headers: Mapping[str, str], *, newer: bool
@@ -219,7 +223,7 @@ class ChatGptProvider:
         token = self._conduit_token(session, turn, {**headers, **trace, "Accept": "*/*"})
         if token is not None:
             trace["x-conduit-token"] = token
-        body = conversation_body(turn, session.persona)
+        body = conversation_body(turn, session.persona, prepared=token is not None)
         path = f"{session.prefix}/f/conversation"
         return self._dispatched(
             lambda: session.open("POST", path, body, {**headers, **trace}, idle_seconds=idle)

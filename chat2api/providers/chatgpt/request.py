@@ -119,14 +119,14 @@ def _text_of(message: Message) -> str:
     return "".join(texts)
 
 
-def conversation_body(turn: Turn, persona: Persona) -> dict[str, Any]:
+def conversation_body(turn: Turn, persona: Persona, *, prepared: bool) -> dict[str, Any]:
     """The body of `POST {B}/f/conversation` (2026)."""
     body: dict[str, Any] = {
         "action": "next",
         "messages": list(turn.messages),
         "parent_message_id": turn.parent_message_id,
         "model": turn.target.slug,
-        "client_prepare_state": "success",
+        "client_prepare_state": "success" if prepared else "none",
         "timezone_offset_min": persona.timezone_offset_min,
         "timezone": persona.timezone,
         "conversation_mode": _mode(turn.target),

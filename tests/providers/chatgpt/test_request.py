@@ -172,7 +172,7 @@ CONTEXT = {
 
 def test_the_newer_body(persona: Persona) -> None:
     turn = built()
-    assert conversation_body(turn, persona) == {
+    assert conversation_body(turn, persona, prepared=True) == {
         "action": "next",
         "messages": list(turn.messages),
         "parent_message_id": "client-created-root",
@@ -246,7 +246,7 @@ def bodies(turn: Turn) -> list[dict[str, Any]]:
     persona = Persona("subject")
     return [
         prepare_body(turn, persona),
-        conversation_body(turn, persona),
+        conversation_body(turn, persona, prepared=True),
         classic_body(turn, persona, new_id=ids()),
     ]
 
@@ -289,3 +289,9 @@ def test_a_workspace_is_a_header_and_no_part_of_a_body() -> None:
 def test_bodies_are_json() -> None:
     turn = built(Message("user", (Text("naïve 名前 😀 \x00\u2028"),)))
     assert orjson.loads(orjson.dumps(bodies(turn))) == bodies(turn)
+
+
+@pytest.mark.parametrize(("prepared", "state"), [(True, "success"), (False, "none")])
+def test_a_turn_says_whether_it_was_prepared(persona: Persona, prepared: bool, state: str) -> None:
+    body = conversation_body(built(), persona, prepared=prepared)
+    assert body["client_prepare_state"] == state
