@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from chat2api.compute.pool import ComputePool
+from chat2api.lifetime.budget import ByteBudget
 from chat2api.lifetime.watchdog import Watchdog
 from chat2api.providers.chatgpt.models import FALLBACK
 from chat2api.providers.chatgpt.provider import ChatGptOptions, ChatGptProvider
@@ -56,6 +57,7 @@ def build_runtime(settings: Settings) -> Runtime:
             request_seconds=settings.request_seconds,
             slow_request_seconds=settings.slow_request_seconds,
             allow_anonymous=settings.allow_anonymous,
+            direct_concurrency=settings.direct_concurrency,
         ),
     )
     catalog = ModelCatalog(
@@ -71,6 +73,7 @@ def build_runtime(settings: Settings) -> Runtime:
         settings=settings,
         lifecycle=Lifecycle(settings.drain_seconds),
         watchdog=watchdog,
+        bodies=ByteBudget(settings.bodies_limit_bytes),
         access=_access(settings),
         completions=completions,
         catalog=catalog,

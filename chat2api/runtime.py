@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from chat2api.lifetime.budget import ByteBudget
 from chat2api.lifetime.watchdog import Watchdog
 from chat2api.service.access import Access
 from chat2api.service.completion import Completions
@@ -38,6 +39,7 @@ class Runtime:
     settings: Settings
     lifecycle: Lifecycle
     watchdog: Watchdog
+    bodies: ByteBudget
     access: Access
     completions: Completions
     catalog: ModelCatalog

@@ -13,6 +13,7 @@ from chat2api.errors import (
     ErrorInfo,
     PoolExhausted,
     RequestError,
+    UnknownModel,
     UpstreamError,
     UpstreamRateLimited,
 )
@@ -127,6 +128,11 @@ def test_code_and_status_can_be_told_more_exactly() -> None:
     )
     assert RequestError.code == "invalid_value"
     assert UpstreamError("Odd.", status=503).info.status == 503
+
+
+def test_a_class_may_name_its_parameter() -> None:
+    assert UnknownModel("No such model.").info.param == "model"
+    assert UnknownModel("No such model.", param="messages").info.param == "messages"
 
 
 def test_an_error_reads_as_its_message() -> None:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from chat2api.errors import PoolError
 from chat2api.lifetime.call import Call
-from chat2api.pool.values import Lease, Need, Outcome
+from chat2api.pool.values import Account, Lease, Need, Outcome
 
 
 class AccountPool(Protocol):
@@ -20,6 +20,9 @@ class AccountPool(Protocol):
 
     def report(self, lease: Lease, outcome: Outcome) -> None:
         """Say how the turn went; sets cooldowns and states."""
+
+    def glance(self, need: Need) -> Account | None:
+        """An account for a side question: it takes no slot and waits for nobody."""
 
     def refusal(self, need: Need) -> PoolError | None:
         """What `lease` would refuse this need with now; None when an account is free or only busy."""

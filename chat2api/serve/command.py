@@ -16,7 +16,7 @@ from chat2api.serve.application import BuildApp, Server
 from chat2api.serve.console import leaving_plainly, show
 from chat2api.serve.keeper import SettingsKeeper
 from chat2api.serve.options import bind_address
-from chat2api.serve.start import check_address, prepare_data_dir
+from chat2api.serve.start import check_address, make_room, prepare_data_dir
 from chat2api.serve.upstream import simulator_process
 from chat2api.settings.demo import DEMO_KEY, apply_demo, refuse_public_host, with_upstream
 from chat2api.settings.load import LoadedSettings, load_settings
@@ -98,6 +98,7 @@ def _serve(options: Options, build: BuildApp, environ: Mapping[str, str]) -> Non
     log_uncaught_errors()
     prepare_data_dir(settings.data_dir)
     check_address(settings.host, settings.port)
+    make_room(settings.worker_connections)
     with ExitStack() as until_the_end:
         keeper = SettingsKeeper(lambda: load(options, environ))
         when_ready = None

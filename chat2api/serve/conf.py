@@ -12,6 +12,7 @@ from chat2api.logs import configure_logging, log_uncaught_errors
 from chat2api.serve.console import leaving_plainly, show
 from chat2api.serve.keeper import process_keeper
 from chat2api.serve.options import gunicorn_options
+from chat2api.serve.start import make_room
 
 
 def conf_options() -> dict[str, Any]:
@@ -25,4 +26,5 @@ def conf_options() -> dict[str, Any]:
     if first:
         log_uncaught_errors()
         show(loaded)
+        make_room(settings.worker_connections)
     return gunicorn_options(settings)

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
+import resource
 import socket
 import tempfile
 from enum import IntEnum
 from pathlib import Path
+
+
+log = logging.getLogger(__name__)
+
+_OTHER_FILES = 64
 
 
 class ExitCode(IntEnum):
@@ -42,6 +49,28 @@ def prepare_data_dir(path: Path) -> None:
             f"the data directory {path} cannot be written: {reason}; set DATA_DIR to another one"
         )
         raise StartError(message, ExitCode.CANNOT_CREATE) from error
+
+
+def make_room(connections: int) -> None:
+    """Let the workers hold that many connections: a held stream needs two files, ours and the upstream's."""
+    wanted = 2 * connections + _OTHER_FILES
+    allowed = raise_file_limit(wanted)
+    if allowed < wanted:
+        log.warning(
+            "only %d files may be open (ulimit -n), enough for about %d streams a worker",
+            allowed,
+            max(0, allowed - _OTHER_FILES) // 2,
+        )
+
+
+def raise_file_limit(wanted: int) -> int:
+    """Raise the limit on open files to `wanted` if the system allows; returns how many it allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+        return allowed
+    return wanted if soft == resource.RLIM_INFINITY else soft
 
 
 def check_address(host: str, port: int) -> None:

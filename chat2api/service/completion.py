@@ -40,6 +40,7 @@ from chat2api.service.retry import (
     needs_pause,
     pause_seconds,
 )
+from chat2api.service.seats import OpenSeats
 from chat2api.service.threads import ThreadBook
 from chat2api.service.usage import UsageCounter
 
@@ -55,6 +56,7 @@ class TurnLimits:
     request_seconds: float
     slow_request_seconds: float
     allow_anonymous: bool
+    direct_concurrency: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class Completions:
         self._usage = usage
         self._threads = threads
         self._limits = limits
+        self._open_seats = OpenSeats(limits.direct_concurrency)
 
     def extend_deadline(self, conversation: Conversation, call: Call) -> None:
         """Give a turn of a slow model the longer limit."""
@@ -155,8 +158,19 @@ class Completions:
                     raise self._as_told(error, principal, conversation, attempt) from error
                 log.info("attempt %d of %d failed: %s", number, most, _for_the_log(error))
                 last = error
+                if route == "pool":
+                    self._refuse_if_nobody_is_left(error, conversation, tried)
                 if needs_pause(error):
                     call.pause(pause_seconds(number, random.random()))
+
+    def _refuse_if_nobody_is_left(
+        self, last: Chat2ApiError, conversation: Conversation, tried: set[str]
+    ) -> None:
+        only = self._threads.account_of(conversation.reply_to)
+        need = Need(self._provider.name, conversation.model, frozenset(tried), only)
+        refusal = self._pool.refusal(need)
+        if refusal is not None:
+            raise final_error(last, refusal) from last
 
     def _attempt(self, conversation: Conversation, seat: _Seat, call: Call) -> EventStream:
         """One try on one seat, with the outcome reported."""
@@ -214,12 +228,14 @@ class Completions:
         tried: set[str],
         call: Call,
     ) -> Iterator[_Seat]:
-        if isinstance(principal, Direct):
-            yield _Seat(principal.credential, self._egress.proxy_for(principal.credential))
-            return
-        if route == "anonymous":
-            credential = Credential("anonymous", None)
-            yield _Seat(credential, self._egress.proxy_for(credential))
+        if route != "pool":
+            credential = (
+                principal.credential
+                if isinstance(principal, Direct)
+                else Credential("anonymous", None)
+            )
+            with self._open_seats.taken():
+                yield _Seat(credential, self._egress.proxy_for(credential))
             return
         only = self._threads.account_of(conversation.reply_to)
         need = Need(self._provider.name, conversation.model, frozenset(tried), only)

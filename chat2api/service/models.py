@@ -7,11 +7,12 @@ import threading
 import time
 from collections.abc import Callable
 
-from chat2api.errors import Chat2ApiError, PoolError, UnknownModel
+from chat2api.errors import Chat2ApiError, UnknownModel
 from chat2api.lifetime.call import Call
 from chat2api.pool.protocol import AccountPool
 from chat2api.pool.values import Credential, Need
 from chat2api.providers.protocol import Io, Model, Provider
+from chat2api.secret import Secret
 from chat2api.service.access import Anonymous, Direct, Principal
 from chat2api.service.egress import Egress
 
@@ -72,8 +73,6 @@ class ModelCatalog:
                 self._kept.pop(next(iter(self._kept)))
         try:
             fetched = self._fetch(principal, call)
-        except PoolError:
-            return models
         except Chat2ApiError as error:
             call.check()
             log.info("model list not available: %s (%s)", error.code, error.message)
@@ -84,15 +83,16 @@ class ModelCatalog:
         return fetched or models
 
     def _fetch(self, principal: Principal, call: Call) -> list[Model]:
+        call.check()
         if isinstance(principal, Direct):
-            return self._ask(principal.credential, call)
+            return self._ask(principal.credential, None, call)
         if isinstance(principal, Anonymous):
-            return self._ask(Credential("anonymous", None), call)
-        with self._pool.lease(Need(self._provider.name, "auto"), call) as lease:
-            return self._ask(lease.account.credential, call)
+            return self._ask(Credential("anonymous", None), None, call)
+        account = self._pool.glance(Need(self._provider.name, "auto"))
+        return [] if account is None else self._ask(account.credential, account.proxy, call)
 
-    def _ask(self, credential: Credential, call: Call) -> list[Model]:
-        proxy = self._egress.proxy_for(credential)
+    def _ask(self, credential: Credential, proxy: Secret | None, call: Call) -> list[Model]:
+        chosen = proxy or self._egress.proxy_for(credential)
         return self._provider.models(
-            credential, Io(self._egress.transport, self._egress.compute, call, proxy)
+            credential, Io(self._egress.transport, self._egress.compute, call, chosen)
         )

@@ -88,10 +88,11 @@ class Settings(BaseModel):
         "", description="Path before /v1, a kind of password: /PREFIX/v1/…; without it 404."
     )
     public_base_url: BaseUrl | None = Field(
-        None, description="How clients reach this server; used in links we hand out."
+        None, description="How clients reach this server; for links we hand out (none yet)."
     )
     trusted_proxies: tuple[Annotated[str, AfterValidator(_is_network)], ...] = Field(
-        (), description="Addresses or networks whose X-Forwarded-* headers are believed."
+        (),
+        description="Addresses or networks of reverse proxies whose X-Forwarded-For is believed.",
     )
     cors_origins: tuple[str, ...] = Field(
         ("*",), description="Browser origins that may call /v1; never with credentials."
@@ -167,6 +168,13 @@ class Settings(BaseModel):
     account_concurrency: int = Field(
         10, ge=0, le=100_000, description="Turns one account runs at once; 0 for no limit."
     )
+    direct_concurrency: int = Field(
+        100,
+        ge=0,
+        le=100_000,
+        description="Turns at once, per worker, for direct tokens and keyless callers together; 0 for "
+        "no limit.",
+    )
     queue_seconds: Seconds = Field(30, description="Longest wait for a free account.")
     queue_length: int = Field(1000, ge=0, le=1_000_000, description="Requests that may wait.")
     connect_seconds: Seconds = Field(10, description="Upstream connect limit.")
@@ -192,6 +200,9 @@ class Settings(BaseModel):
     )
     body_limit_bytes: int = Field(
         32 * 1024 * 1024, ge=1024, description="Largest request body, after decompression."
+    )
+    bodies_limit_bytes: int = Field(
+        256 * 1024 * 1024, ge=1024, description="Request bodies a worker holds at once, in all."
     )
     event_limit_bytes: int = Field(
         32 * 1024 * 1024, ge=1024, description="Largest single upstream event."

@@ -11,20 +11,30 @@ import json
 import os
 import secrets
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 PEPPER_FILE = "pepper.key"
 KEY_FILE = "api_key.json"
+_PEPPER_BYTES = 32
+_LOOKS = 20
+_BETWEEN_LOOKS_SECONDS = 0.05
 
 
 def read_pepper(data_dir: Path) -> bytes:
     """32 random bytes that belong to this data directory."""
     path = data_dir / PEPPER_FILE
-    with contextlib.suppress(FileNotFoundError):
-        return path.read_bytes()
-    _write_once(path, secrets.token_bytes(32))
-    return path.read_bytes()
+    if not path.exists():
+        _write_once(path, secrets.token_bytes(_PEPPER_BYTES))
+    for _ in range(_LOOKS):
+        pepper = path.read_bytes()
+        if len(pepper) == _PEPPER_BYTES:
+            return pepper
+        time.sleep(_BETWEEN_LOOKS_SECONDS)  # another worker may be writing it
+    raise RuntimeError(
+        f"{PEPPER_FILE} in DATA_DIR is damaged: restore it, or delete it and all keys."
+    )
 
 
 def first_key_hash(data_dir: Path, hash_key: Callable[[str], str]) -> str:

@@ -103,6 +103,16 @@ class MemoryPool:
                     break
             self._serve_waiters()
 
+    def glance(self, need: Need) -> Account | None:
+        now = self._clock()
+        with self._lock:
+            self._reload_if_changed()
+            for entry in self._entries:
+                usable_from = entry.standing.usable_from(need.model, now)
+                if self._matches(entry, need) and usable_from is not None and usable_from <= now:
+                    return entry.account
+        return None
+
     def refusal(self, need: Need) -> PoolError | None:
         with self._lock:
             return self._refusal(need)

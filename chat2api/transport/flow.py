@@ -38,8 +38,12 @@ class Flow:
 
     def attach(self, sock: Any) -> None:
         """Note the connection in use. If the exchange was ended meanwhile, end it now."""
-        self._sock = sock
         sock.settimeout(None)  # from here on the watchdog bounds all waiting
+        self.attach_connecting(sock)
+
+    def attach_connecting(self, sock: Any) -> None:
+        """Note a connection that still shakes hands, within the time limit of its own."""
+        self._sock = sock
         if self.ended:
             self.end()
 
@@ -79,6 +83,13 @@ class Flow:
         self.call.check()
         if self.expired:
             raise UpstreamTimeout(f"The upstream was silent for {self.limit:g} s {while_doing}.")
+
+
+def note_connecting(sock: Any) -> None:
+    """Called by connections once the TCP connection stands."""
+    flow = _current.get()
+    if flow is not None and sock is not None:
+        flow.attach_connecting(sock)
 
 
 def note_connection(sock: Any) -> None:

@@ -7,6 +7,7 @@ sockets themselves carry no read timeout.
 
 from __future__ import annotations
 
+import errno
 import http.client
 import logging
 import threading
@@ -23,6 +24,7 @@ from urllib3 import exceptions as urllib3_errors
 from chat2api.errors import (
     Chat2ApiError,
     InternalError,
+    Overloaded,
     RequestError,
     UpstreamBadResponse,
     UpstreamConnectionError,
@@ -47,6 +49,8 @@ _MOST_PROXIES = 256
 _LONGEST_RUN_SECONDS = 0.01
 _REST_SECONDS = 0.0005
 
+_SWEEP_SECONDS = 10.0
+_IDLE_SECONDS = 30.0
 _PROXY_FAILED = "Could not reach the upstream: the proxy failed (stage: proxy)."
 _TLS_FAILED = "Could not reach the upstream: TLS failed (stage: tls)."
 _BAD_ADDRESS = "The upstream's address is not usable; check CHATGPT_BASE_URL."
@@ -67,6 +71,18 @@ class HttpTransport:
         self._connections = connections
         self._adapters: OrderedDict[str | None, TrackingAdapter] = OrderedDict()
         self._lock = threading.Lock()
+        self._sweep_at = time.monotonic() + _SWEEP_SECONDS
+        watchdog.add(self)
+
+    def tick(self, now: float) -> None:
+        """Every few seconds, let go of connections nobody needs: their peers close them sooner or later."""
+        if now < self._sweep_at:
+            return
+        self._sweep_at = now + _SWEEP_SECONDS
+        with self._lock:
+            adapters = list(self._adapters.values())
+        for adapter in adapters:
+            adapter.drop_idle(now - _IDLE_SECONDS)
 
     def open(self, request: Outgoing, call: Call) -> HttpResponse:
         call.check()
@@ -93,6 +109,7 @@ class HttpTransport:
         return HttpResponse(raw, flow, self._watchdog)
 
     def close(self) -> None:
+        self._watchdog.remove(self)
         with self._lock:
             adapters, self._adapters = list(self._adapters.values()), OrderedDict()
         for adapter in adapters:
@@ -257,13 +274,18 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         waiting.append(current.__context__)
 
 
-def _connection_error(error: BaseException, *, proxied: bool) -> UpstreamError:
+def _connection_error(error: BaseException, *, proxied: bool) -> Chat2ApiError:
     """Name the stage that failed, and nothing else: library texts may hold a proxy password."""
     links = list(_chain(error))
 
     def met(*kinds: type[BaseException]) -> bool:
         return any(isinstance(link, kinds) for link in links)
 
+    if any(getattr(link, "errno", None) in (errno.EMFILE, errno.ENFILE) for link in links):
+        log.error(
+            "out of file descriptors: raise the limit (ulimit -n), or lower WORKER_CONNECTIONS"
+        )
+        return Overloaded("This server holds as many connections as it may.", retry_after=5)
     if met(requests.exceptions.ProxyError, urllib3_errors.ProxyError) or _is_socks(links):
         return UpstreamConnectionError(_PROXY_FAILED)
     if met(urllib3_errors.NameResolutionError):

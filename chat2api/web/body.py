@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import time
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 
 from chat2api.errors import InvalidJson, JsonTooDeep, RequestError, TooLarge, UnsupportedMediaType
 
-_PIECE_BYTES = 65_536
+_PIECE_BYTES = 8_192  # small, so that a slow upload is seen to make progress
+_INFLATE_BYTES = 1_048_576
+_REST_SECONDS = 0.0005
+_DEPTH_LOOK_BYTES = 65_536
 MOST_DEPTH = 64
 MOST_KEYS = 10_000
 MOST_VALUES = 200_000
@@ -17,40 +22,54 @@ MOST_VALUES = 200_000
 _MOST_QUOTES = 2 * MOST_VALUES + 2
 
 
-def read_body(stream: Any, content_encoding: str, limit_bytes: int) -> bytes:
-    """The whole body. Raises TooLarge on the first byte beyond the limit, counted decompressed."""
+def read_body(
+    stream: Any,
+    content_encoding: str,
+    limit_bytes: int,
+    take: Callable[[int], None] = lambda count: None,
+) -> bytes:
+    """The whole body. Raises TooLarge on the first byte beyond the limit, counted decompressed.
+
+    `take` is told of each piece before it is kept, and may raise to refuse it.
+    """
     encoding = content_encoding.strip().lower()
     if encoding in ("", "identity"):
-        return _read_plain(stream, limit_bytes)
+        return _read_plain(stream, limit_bytes, take)
     if encoding in ("gzip", "x-gzip", "deflate"):
-        return _read_compressed(stream, encoding, limit_bytes)
+        return _read_compressed(stream, encoding, limit_bytes, take)
     raise UnsupportedMediaType("Content-Encoding must be gzip, deflate or identity.")
 
 
-def _read_plain(stream: Any, limit: int) -> bytes:
+def _read_plain(stream: Any, limit: int, take: Callable[[int], None]) -> bytes:
     pieces: list[bytes] = []
     size = 0
     while data := stream.read(min(_PIECE_BYTES, limit + 1 - size)):
-        pieces.append(data)
         size += len(data)
         if size > limit:
             raise too_large(limit)
+        take(len(data))
+        pieces.append(data)
     return b"".join(pieces)
 
 
-def _read_compressed(stream: Any, encoding: str, limit: int) -> bytes:
+def _read_compressed(stream: Any, encoding: str, limit: int, take: Callable[[int], None]) -> bytes:
     inflate = zlib.decompressobj(15 if encoding == "deflate" else 31)
     pieces: list[bytes] = []
     size = 0
     try:
         while data := stream.read(_PIECE_BYTES):
             while data:
-                piece = inflate.decompress(data, limit + 1 - size)
+                piece = inflate.decompress(data, min(limit + 1 - size, _INFLATE_BYTES))
                 data = inflate.unconsumed_tail
                 size += len(piece)
                 if size > limit:
                     raise too_large(limit)
+                take(len(piece))
                 pieces.append(piece)
+                if len(piece) == _INFLATE_BYTES:
+                    time.sleep(
+                        _REST_SECONDS
+                    )  # a few bytes may inflate to much: others have their turn
                 if inflate.eof:
                     if inflate.unused_data or stream.read(1):
                         raise InvalidJson("Something follows the compressed request body.")
@@ -74,7 +93,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
     Counting separators first costs microseconds and bounds what parsing can cost.
     """
     if _values(body) > MOST_VALUES and _values(_outside_strings(body)) > MOST_VALUES:
-        if _nests_deeper(body[:_PIECE_BYTES], MOST_DEPTH):
+        if _nests_deeper(body[:_DEPTH_LOOK_BYTES], MOST_DEPTH):
             raise _too_deep()
         raise InvalidJson("The request body holds too many values.")
     try:

@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import request
 
-from chat2api.errors import ShuttingDown
+from chat2api.errors import InternalError, ShuttingDown
 from chat2api.lifetime.call import Call
 from chat2api.lifetime.watchdog import Watchdog
 from chat2api.runtime import Runtime
@@ -37,6 +37,11 @@ class WatchedCall:
     def end(self) -> None:
         self._remove()
 
+    def abandon(self) -> None:
+        """Nobody will send what this call makes: end whatever works for it."""
+        self.call.cancel(InternalError("The request failed."))
+        self.end()
+
 
 def begin_call() -> WatchedCall:
     """Raises ShuttingDown when this worker no longer takes work."""
@@ -62,9 +67,15 @@ def read_json() -> dict[str, Any]:
     if (request.content_length or 0) > limit:
         raise too_large(limit)
     with _body_in_time(runtime().watchdog) as stream:
-        body = read_body(stream, request.headers.get("Content-Encoding", ""), limit)
+        body = read_body(stream, request.headers.get("Content-Encoding", ""), limit, _take)
     state().body_read = True
     return parse_object(body)
+
+
+def _take(count: int) -> None:
+    """Count a piece of the body against the worker's budget; `web.routes` gives all of it back."""
+    runtime().bodies.take(count)
+    state().body_bytes += count
 
 
 @contextmanager

@@ -6,11 +6,12 @@ import time
 
 from flask import Blueprint, Response
 
-from chat2api.chat.events import Event, EventStream
+from chat2api.chat.events import Event, EventStream, Failure
 from chat2api.chat.fold import Completion, fold
 from chat2api.dialects.openai_chat import OpenAIChat
 from chat2api.dialects.protocol import Ask, Dialect, Stamp
 from chat2api.errors import Chat2ApiError, ErrorInfo
+from chat2api.service.access import Principal
 from chat2api.web.auth import principal
 from chat2api.web.calls import WatchedCall, begin_call, read_json
 from chat2api.web.channel import open_channel
@@ -34,31 +35,35 @@ def _complete(dialect: Dialect) -> Response:
     ask = dialect.parse(read_json())
     stamp = Stamp(new_answer_id(dialect.id_prefix), int(time.time()))
     watched = begin_call()
+    try:
+        turns = _turns(ask, caller, watched)
+        if ask.stream:
+            return _streamed(dialect, ask, stamp, turns, watched)
+        return _whole(dialect, ask, stamp, turns, watched)
+    except BaseException:
+        watched.abandon()
+        raise
+
+
+def _turns(ask: Ask, caller: Principal, watched: WatchedCall) -> list[EventStream]:
     completions = runtime().completions
     completions.extend_deadline(ask.conversation, watched.call)
     count_usage = not ask.stream or ask.include_usage
-    turns = [
+    return [
         completions.events(ask.conversation, caller, watched.call, count_usage=count_usage)
         for _ in range(ask.choices)
     ]
-    if ask.stream:
-        return _streamed(dialect, ask, stamp, turns, watched)
-    return _whole(dialect, ask, stamp, turns, watched)
 
 
 def _whole(
     dialect: Dialect, ask: Ask, stamp: Stamp, turns: list[EventStream], watched: WatchedCall
 ) -> Response:
-    try:
-        completions = [fold(turns[0])] if len(turns) == 1 else _folded_apart(turns, watched)
-        failure = next((done.failure for done in completions if done.failure is not None), None)
-        if failure is not None:
-            response = error_response(failure)
-        else:
-            response = json_response(dialect.render(ask, stamp, completions))
-    except BaseException:
-        watched.end()
-        raise
+    completions = [fold(turns[0])] if len(turns) == 1 else _folded_apart(turns, watched)
+    failure = next((done.failure for done in completions if done.failure is not None), None)
+    if failure is not None:
+        response = error_response(failure)
+    else:
+        response = json_response(dialect.render(ask, stamp, completions))
     response.response = sent_under_watch(response.get_data(), watched.watch)
     response.call_on_close(watched.end)
     return response
@@ -97,13 +102,9 @@ def _streamed(
     """Wait for the first event, so that an early failure is a true HTTP status; a beat ends the wait."""
     channel = open_channel(turns, watched.call)
     watched.watch.beat = channel.beat
-    try:
-        first = channel.take()
-    except BaseException:
-        watched.end()
-        raise
-    alone = len(first.groups) == 1 and len(first.groups[0][1]) == 1
-    if first.failure is not None and alone and not first.beat:
+    first = channel.take()
+    nothing_else = all(isinstance(event, Failure) for _, group in first.groups for event in group)
+    if first.failure is not None and nothing_else:
         watched.call.cancel(_Failed(first.failure.error))
         watched.end()
         return error_response(first.failure.error)

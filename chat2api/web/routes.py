@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 
 from flask import Flask, Response, request
 from flask_cors import CORS
@@ -13,6 +14,7 @@ from chat2api.errors import RequestError
 from chat2api.logs import set_request_id
 from chat2api.settings.model import Settings
 from chat2api.web import chat, health, models
+from chat2api.web.client_address import Network, client_address, networks
 from chat2api.web.errors import register_errors
 from chat2api.web.ids import new_request_id
 from chat2api.web.lingering import end_connection
@@ -36,7 +38,8 @@ def register_routes(app: Flask, settings: Settings) -> None:
     app.register_blueprint(health.blueprint)
     register_errors(app)
     app.before_request(_begin)
-    app.after_request(_finish)
+    trusted = networks(settings.trusted_proxies)
+    app.after_request(lambda response: _finish(response, trusted))
     CORS(
         app,
         resources={rf"{prefix or ''}/v1/.*": {"origins": list(settings.cors_origins)}},
@@ -55,16 +58,18 @@ def _begin() -> None:
         raise RequestError(f"There are more than {_MOST_QUERY_PARAMETERS} query parameters.")
 
 
-def _finish(response: Response) -> Response:
+def _finish(response: Response, trusted: Sequence[Network]) -> Response:
     done = state()
     milliseconds = max(1, round((time.monotonic() - done.started) * 1000))
     response.headers["x-request-id"] = done.request_id
     if "/v1/" in request.path:
         response.headers["openai-processing-ms"] = str(milliseconds)
         response.headers["openai-version"] = "2020-10-01"
+    budget = runtime().bodies
+    response.call_on_close(lambda: budget.give_back(done.body_bytes))
+    _log_at_end(response, done, trusted)
     if not done.body_read and _has_large_body():
-        _end_connection_after(response)
-    _log_at_end(response, done)
+        _end_connection_after(response)  # last: it leaves by an exception
     return response
 
 
@@ -82,17 +87,20 @@ def _end_connection_after(response: Response) -> None:
         response.call_on_close(lambda: end_connection(sock))
 
 
-def _log_at_end(response: Response, done: RequestState) -> None:
+def _log_at_end(response: Response, done: RequestState, trusted: Sequence[Network]) -> None:
     """One line a request, when its last byte is out."""
-    method, path, status = request.method, _path_without_prefix(), response.status_code
+    forwarded = request.headers.get("X-Forwarded-For", "")
+    fields: dict[str, object] = {
+        "method": request.method,
+        "path": _path_without_prefix(),
+        "status": response.status_code,
+        "client": client_address(request.remote_addr or "", forwarded, trusted),
+    }
+    level = logging.DEBUG if request.path in _PROBES else logging.INFO
 
     def write() -> None:
-        seconds = time.monotonic() - done.started
-        log.log(
-            logging.DEBUG if path in _PROBES else logging.INFO,
-            "request",
-            extra={"method": method, "path": path, "status": status, "seconds": round(seconds, 3)},
-        )
+        seconds = round(time.monotonic() - done.started, 3)
+        log.log(level, "request", extra={**fields, "seconds": seconds})
 
     response.call_on_close(write)
 

@@ -14,12 +14,14 @@ from chat2api.runtime import Runtime
 
 @dataclass(slots=True)
 class RequestState:
-    """`dialect` draws errors; `body_read` says whether the request body was taken in."""
+    """`dialect` draws errors; `body_read` says whether the request body was taken in,
+    `body_bytes` how much of the worker's budget it takes up."""
 
     request_id: str
     dialect: Dialect
     started: float = field(default_factory=time.monotonic)
     body_read: bool = False
+    body_bytes: int = 0
 
 
 def runtime() -> Runtime:

@@ -3,184 +3,19 @@
 from __future__ import annotations
 
 import itertools
-import json
-import os
-import re
-import socket
-import struct
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import openai
 import psutil
 import pytest
-import requests
 
-ROOT = Path(__file__).resolve().parents[2]
-KEY = "sk-test-key-of-the-suite"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
-def clean_environment() -> dict[str, str]:
-    """What a process needs, without settings that the machine may carry."""
-    kept = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV")
-    return {name: os.environ[name] for name in kept if name in os.environ}
-
-
-@dataclass
-class Process:
-    """A child of the suite with its output in a file. `stop` ends it by pid."""
-
-    command: list[str]
-    output: Path
-    environment: dict[str, str]
-    cwd: Path = ROOT
-    child: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        with self.output.open("ab") as out:
-            self.child = subprocess.Popen(
-                self.command,
-                cwd=self.cwd,
-                env=self.environment,
-                stdin=subprocess.PIPE,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-            )
-
-    def said(self) -> str:
-        return self.output.read_text("utf-8", "replace")
-
-    def wait_until(self, ready: Callable[[], bool], seconds: float = 30) -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            assert self.child is not None
-            if self.child.poll() is not None:
-                pytest.fail(f"process ended with {self.child.returncode}:\n{self.said()}")
-            if ready():
-                return
-            time.sleep(0.05)
-        pytest.fail(f"not ready after {seconds} s:\n{self.said()}")
-
-    def stop(self, seconds: float = 15) -> int:
-        assert self.child is not None
-        if self.child.poll() is None:
-            self.child.terminate()
-            try:
-                self.child.wait(seconds)
-            except subprocess.TimeoutExpired:
-                self.child.kill()
-                self.child.wait(5)
-        if self.child.stdin is not None:
-            self.child.stdin.close()
-        return int(self.child.returncode)
-
-
-class Simulator:
-    """The embedded upstream and its control routes."""
-
-    def __init__(self, directory: Path) -> None:
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        command = [sys.executable, "-m", "chat2api.simulator", "--port", str(self.port)]
-        self.process = Process(command, directory / "simulator.log", clean_environment())
-        self.http = requests.Session()
-        self.http.trust_env = False
-
-    def start(self) -> None:
-        self.process.start()
-        self.process.wait_until(lambda: "simulator listening on" in self.process.said())
-
-    def control(self, path: str, body: Any = None) -> Any:
-        """POST a JSON body to a control route, or GET it without one."""
-        if body is None:
-            response = self.http.get(f"{self.url}/_sim/{path}", timeout=10)
-        else:
-            response = self.http.post(f"{self.url}/_sim/{path}", json=body, timeout=10)
-        assert response.status_code < 300, response.text
-        return response.json()
-
-    def reset(self) -> None:
-        self.control("reset", {})
-        self.control("config", {"pacing": 0})
-
-    def stop(self) -> None:
-        self.http.close()
-        self.process.stop()
-
-
-@dataclass
-class Server:
-    """chat2api itself, started for real."""
-
-    directory: Path
-    upstream: str
-    tokens: list[str]
-    settings: dict[str, str] = field(default_factory=dict)
-    arguments: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.data_dir = self.directory / "data"
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        (self.data_dir / "token.txt").write_text("\n".join(self.tokens) + "\n")
-        environment = {
-            **clean_environment(),
-            "HOST": "127.0.0.1",
-            "PORT": str(self.port),
-            "AUTHORIZATION": KEY,
-            "CHATGPT_BASE_URL": self.upstream,
-            "DATA_DIR": str(self.data_dir),
-            **self.settings,
-        }
-        command = [sys.executable, str(ROOT / "app.py"), *self.arguments]
-        self.process = Process(
-            command, self.directory / "server.log", environment, cwd=self.directory
-        )
-
-    def start(self) -> Server:
-        self.process.start()
-        self.process.wait_until(self.is_ready)
-        return self
-
-    def is_ready(self) -> bool:
-        try:
-            return requests.get(f"{self.url}/readyz", timeout=1).status_code == 200
-        except (requests.ConnectionError, requests.Timeout):
-            return False
-
-    def stop(self) -> int:
-        return self.process.stop()
-
-    @property
-    def log(self) -> str:
-        return self.process.said()
-
-    @property
-    def base_url(self) -> str:
-        return f"{self.url}/v1"
-
-    def client(self, key: str = KEY, **more: Any) -> openai.OpenAI:
-        more.setdefault("max_retries", 0)
-        return openai.OpenAI(base_url=self.base_url, api_key=key, timeout=30, **more)
-
-    def post(self, body: Any, *, key: str | None = KEY, **more: Any) -> requests.Response:
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        headers.update(more.pop("headers", {}))
-        return requests.post(
-            f"{self.base_url}/chat/completions", json=body, headers=headers, timeout=30, **more
-        )
+from .answers import Answer, read_answer
+from .processes import KEY, OwnSimulator, Server, Simulator
+from .wire import Wire, chat_body, sse_payloads
 
 
 @pytest.fixture(scope="session")
@@ -244,132 +79,7 @@ def server(start_server: Callable[..., Server]) -> Server:
     return start_server(ALLOW_ANONYMOUS="true", RETRY_TIMES="1")
 
 
-def sse_payloads(text: str) -> list[Any]:
-    """The JSON of every data line; "[DONE]" as itself."""
-    lines = [line[6:] for line in text.split("\n") if line.startswith("data: ")]
-    return [line if line == "[DONE]" else json.loads(line) for line in lines]
-
-
 # --- one connection, byte by byte
-
-
-def chat_body(text: str, *, stream: bool = True, **more: Any) -> dict[str, Any]:
-    """The body of a chat request with one message."""
-    messages = [{"role": "user", "content": text}]
-    return {"model": "gpt-5-5", "messages": messages, "stream": stream, **more}
-
-
-class Wire:
-    """A raw HTTP connection to a server. Reads what has come, without waiting for the end."""
-
-    def __init__(self, port: int) -> None:
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout=20)
-        self.headers: dict[str, str] = {}
-        self._got = b""
-        self._left: int | None = None  # of the body or of its chunk; None: until the end
-
-    def ask(self, text: str, *, headers: str = "", stream: bool = True, **more: Any) -> Wire:
-        """POST a chat request; `headers` are further lines, each ended by CR LF."""
-        self.post(json.dumps(chat_body(text, stream=stream, **more)).encode(), headers)
-        return self
-
-    def post(self, body: bytes, headers: str = "", version: str = "1.1") -> None:
-        self.send(self.post_head(len(body), headers, version) + body)
-
-    @staticmethod
-    def post_head(length: int, headers: str = "", version: str = "1.1") -> bytes:
-        return (
-            f"POST /v1/chat/completions HTTP/{version}\r\nHost: x\r\n{headers}"
-            f"Authorization: Bearer {KEY}\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {length}\r\n\r\n"
-        ).encode()
-
-    def get(self, path: str) -> int:
-        """The status of a GET, its body read."""
-        self.send(f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\n\r\n".encode())
-        status = self.head()
-        self.body()
-        return status
-
-    def send(self, data: bytes) -> None:
-        self.sock.sendall(data)
-
-    def head(self) -> int:
-        """Read status line and headers; the status."""
-        status, *lines = self._line_block().decode("latin-1").split("\r\n")
-        self.headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in lines)}
-        length = self.headers.get("content-length")
-        self._left = int(length) if length is not None else None
-        return int(status.split()[1])
-
-    def piece(self) -> bytes:
-        """The next piece of the body; empty at its end. Raises EOFError where it is cut."""
-        if self.headers.get("transfer-encoding") == "chunked":
-            return self._chunk()
-        if self._left == 0:
-            return b""
-        if not self._got and not self._more():
-            assert self._left is None, "the body is cut"
-            return b""
-        size = len(self._got) if self._left is None else self._left
-        data, self._got = self._got[:size], self._got[size:]
-        if self._left is not None:
-            self._left -= len(data)
-        return data
-
-    def body(self) -> bytes:
-        """What is left of the body."""
-        return b"".join(iter(self.piece, b""))
-
-    def until(self, mark: bytes) -> bytes:
-        """The body up to the piece that completes `mark`."""
-        data = b""
-        while mark not in data:
-            piece = self.piece()
-            assert piece, f"the body ended without {mark!r}: {data!r}"
-            data += piece
-        return data
-
-    def hang_up(self, how: str = "close") -> None:
-        """`close` as programs do; `reset` by RST; `half`: only the sending side is shut."""
-        if how == "half":
-            self.sock.shutdown(socket.SHUT_WR)
-            return
-        if how == "reset":
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.sock.close()
-
-    def is_closed(self) -> bool:
-        """Whether the server closes the connection, with nothing more on it."""
-        return not self._got and self._more() == b""
-
-    def _more(self) -> bytes:
-        data = self.sock.recv(262_144)
-        self._got += data
-        return data
-
-    def _take(self, size: int) -> bytes:
-        while len(self._got) < size:
-            if not self._more():
-                raise EOFError("the connection ended inside an answer")
-        data, self._got = self._got[:size], self._got[size:]
-        return data
-
-    def _line_block(self, end: bytes = b"\r\n\r\n") -> bytes:
-        while end not in self._got:
-            if not self._more():
-                raise EOFError("the connection ended inside an answer")
-        block, _, self._got = self._got.partition(end)
-        return block
-
-    def _chunk(self) -> bytes:
-        size = int(self._line_block(b"\r\n"), 16)
-        data = self._take(size)
-        assert self._take(2) == b"\r\n"
-        if size == 0:
-            self.headers = {"content-length": "0"}
-            self._left = 0
-        return data
 
 
 @pytest.fixture
@@ -425,6 +135,12 @@ def streamed_text() -> Callable[[list[Any]], str]:
 
 
 @pytest.fixture(scope="session")
+def stream_server(start_server: Callable[..., Server]) -> Server:
+    """As `server`, but it only ever met an upstream of the newer generation."""
+    return start_server(ALLOW_ANONYMOUS="true", RETRY_TIMES="1")
+
+
+@pytest.fixture(scope="session")
 def narrow_server(start_server: Callable[..., Server], demo_tokens: list[str]) -> Server:
     """One account that takes one turn at a time, and short limits."""
     return start_server(
@@ -440,30 +156,6 @@ def narrow_server(start_server: Callable[..., Server], demo_tokens: list[str]) -
     )
 
 
-class OwnSimulator(Simulator):
-    """One that a test may kill."""
-
-    def kill(self) -> None:
-        """Ends it without a word: its master and its worker."""
-        assert self.process.child is not None
-        family = psutil.Process(self.process.child.pid).children(recursive=True)
-        for process in (psutil.Process(self.process.child.pid), *family):
-            process.kill()
-        self.process.child.wait(5)
-        self.process.stop()
-        self.http.close()
-
-    def start_again(self) -> None:
-        self.process.start()
-        self.process.wait_until(self._is_up)
-
-    def _is_up(self) -> bool:
-        try:
-            return self.http.get(f"{self.url}/_sim/health", timeout=1).status_code == 200
-        except (requests.ConnectionError, requests.Timeout):
-            return False
-
-
 @pytest.fixture
 def own_upstream(tmp_path: Path) -> Iterator[OwnSimulator]:
     """A simulator for one test, paced like the others only where asked."""
@@ -475,65 +167,6 @@ def own_upstream(tmp_path: Path) -> Iterator[OwnSimulator]:
 
 
 # --- whole exchanges
-
-
-_PICTURE = re.compile(r"!\[image[^\]]*\]\(([^)]*)\)\n?")
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a caller makes of an answer, streamed or whole."""
-
-    status: int
-    headers: Any
-    text: str = ""
-    images: tuple[str, ...] = ()
-    reasoning: str = ""
-    finish_reason: str | None = None
-    error: Any = None
-    done: bool = True
-    conversation_id: str | None = None
-    message_id: str | None = None
-
-    @property
-    def code(self) -> str | None:
-        return None if self.error is None else str(self.error["code"])
-
-
-def read_answer(response: requests.Response) -> Answer:
-    """The whole answer of a request that asked for one choice."""
-    if not response.headers["Content-Type"].startswith("text/event-stream"):
-        document = response.json()
-        if "error" in document:
-            return Answer(response.status_code, response.headers, error=document["error"])
-        (choice,) = document["choices"]
-        return _answer(
-            response, [{**document, "choices": [{**choice, "delta": choice["message"]}]}]
-        )
-    payloads = sse_payloads(response.content.decode())
-    done = bool(payloads) and payloads[-1] == "[DONE]"
-    return _answer(response, payloads[:-1] if done else payloads, done)
-
-
-def _answer(response: requests.Response, chunks: list[Any], done: bool = True) -> Answer:
-    choices = [choice for chunk in chunks for choice in chunk.get("choices", ())]
-    content = "".join(choice["delta"].get("content") or "" for choice in choices)
-    ends = [choice["finish_reason"] for choice in choices if choice["finish_reason"]]
-    assert len(ends) <= 1, "more than one finish_reason"
-    return Answer(
-        response.status_code,
-        response.headers,
-        text=_PICTURE.sub("", content),
-        images=tuple(_PICTURE.findall(content)),
-        reasoning="".join(choice["delta"].get("reasoning_content") or "" for choice in choices),
-        finish_reason=ends[0] if ends else None,
-        error=next((chunk["error"] for chunk in chunks if "error" in chunk), None),
-        done=done,
-        conversation_id=next(
-            (c["conversation_id"] for c in chunks if "conversation_id" in c), None
-        ),
-        message_id=next((c["message_id"] for c in reversed(chunks) if "message_id" in c), None),
-    )
 
 
 @pytest.fixture(scope="session")

@@ -36,6 +36,11 @@ def lone_server(start_server: Callable[..., Any], demo_tokens: list[str]) -> Any
     )
 
 
+@pytest.fixture
+def server(stream_server: Any) -> Any:
+    return stream_server
+
+
 def turns(upstream: Any) -> list[Any]:
     found: list[Any] = upstream.control("requests?endpoint=conversation")["requests"]
     return found

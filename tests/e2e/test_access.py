@@ -67,6 +67,8 @@ def test_every_refusal_of_a_key_looks_the_same(strict: Any, upstream: Any, turns
         knock(strict, basic(KEY)),
         knock(strict, f"Digest {KEY}"),
         knock(strict, "Bearer rt_" + "a" * 60),
+        knock(strict, "Bearer \xff\xfe"),
+        knock(strict, "Bearer " + "a" * 8000),
         knock(strict, "Bearer eyJnot-a-token"),
     ]
     assert {answer.status_code for answer in answers} == {401}
@@ -261,7 +263,8 @@ def test_an_empty_pool_with_anonymous_use_allowed(
 
 
 def test_the_first_key(brief_server: Any, upstream: Any, ask: Any) -> None:
-    server = brief_server(AUTHORIZATION="", LOG_LEVEL="debug")
+    """Exactly one, however many workers start; shown once, kept as a hash."""
+    server = brief_server("--workers", "2", AUTHORIZATION="", LOG_LEVEL="debug")
     (key,) = re.findall(r"sk-[\w-]{20,}", server.log)
     assert ask(server, key=key).status == 200
     assert ask(server, key=None).status == 401

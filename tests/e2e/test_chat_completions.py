@@ -310,6 +310,23 @@ def test_typed_exceptions(
     assert set(error.response.json()["error"]) == {"message", "type", "param", "code"}
 
 
+def test_a_rate_limit_is_waited_for(
+    sdk: Any, server: Any, upstream: Any, turns: Any, demo_tokens: list[str]
+) -> None:
+    """A direct token has no other account to go to, so the limit is the caller's to see."""
+    limited = said("/sim text fault=rate seconds=1 times=1")
+    with pytest.raises(openai.RateLimitError) as caught:
+        sdk(server, demo_tokens[0]).chat.completions.create(model="gpt-5-5", messages=limited)
+    assert caught.value.response.headers["retry-after"] == "1"
+    assert caught.value.type == "rate_limit_error"
+    upstream.reset()
+    patient = sdk(server, demo_tokens[0], max_retries=1)
+    answer = patient.chat.completions.create(model="gpt-5-5", messages=limited)
+    assert answer.choices[0].message.content == expected(upstream, "text")["text"]
+    first, second = turns()
+    assert second["started_at"] - first["started_at"] >= 1
+
+
 def test_what_is_wrong_is_named(chat: Any, upstream: Any, turns: Any) -> None:
     with pytest.raises(openai.BadRequestError) as caught:
         chat.create(model="gpt-5-5", messages=HELLO, n=9)

@@ -11,6 +11,11 @@ import pytest
 WORDS = " ".join(f"word{n}" for n in range(1, 41))
 
 
+@pytest.fixture
+def server(stream_server: Any) -> Any:
+    return stream_server
+
+
 def content(wire: Any, payloads: Any, streamed_text: Any) -> str:
     """The text of the answer that comes next, streamed or not; it must be whole."""
     assert wire.head() == 200

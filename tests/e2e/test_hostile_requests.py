@@ -308,4 +308,4 @@ def test_no_text_makes_a_pattern_slow(guarded: Any, upstream: Any, ask: Any, tex
     )
     refused = ask(guarded)
     assert (refused.status, len(refused.error["message"]) <= 500) == (400, True)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 3

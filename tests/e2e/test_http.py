@@ -61,6 +61,16 @@ def test_unknown_addresses(server: Any, dial: Any, path: str) -> None:
     assert headers["x-request-id"].startswith("req_")
 
 
+@pytest.mark.parametrize("path", ["/v1//chat/completions", "//v1//chat//completions"])
+def test_a_double_slash_is_not_mended_by_a_redirect(server: Any, dial: Any, path: str) -> None:
+    """It would name the host that the caller named (F16)."""
+    head = f"POST {path} HTTP/1.1\nHost: evil.example\nContent-Length: 0"
+    status, headers, body = send(dial, server, head)
+    assert (status, error_of(body)["code"]) == (404, "not_found")
+    assert "location" not in headers
+    assert b"evil" not in body
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "PROPFIND"])
 def test_methods_that_an_address_does_not_know(server: Any, dial: Any, method: str) -> None:
     head = f"{method} /v1/chat/completions HTTP/1.1\nHost: x\nContent-Length: 0"

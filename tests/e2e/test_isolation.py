@@ -6,7 +6,14 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 TOGETHER = 30
+
+
+@pytest.fixture
+def server(stream_server: Any) -> Any:
+    return stream_server
 
 
 def all_at_once(tasks: list[Callable[[], Any]]) -> list[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import openai
@@ -65,9 +64,7 @@ def test_a_list_is_never_empty_when_the_upstream_fails(
     caller = {"Authorization": new_tokens(1)[0]}  # with a list of their own
     first = names(impatient, **caller)
     assert {"auto", "gpt-5-5"} <= set(first)
-    began = time.monotonic()
     assert names(impatient, **caller) == first
-    assert time.monotonic() - began < 0.2
     assert len(upstream.control("requests?endpoint=models")["requests"]) == 1
 
 

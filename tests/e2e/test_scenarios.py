@@ -179,3 +179,25 @@ def test_each_turn_brings_a_fresh_proof(server: Any, upstream: Any, ask: Any, tu
     for header in ("openai-sentinel-chat-requirements-token", "openai-sentinel-proof-token"):
         assert len({turn["headers"][header] for turn in turns()}) == 3
     assert len(upstream.control("requests?endpoint=home")["requests"]) <= 1
+
+
+def test_the_older_routes_by_setting(
+    brief_server: Any, new_tokens: Any, ask: Any, upstream: Any, turns: Any
+) -> None:
+    server = brief_server(
+        tokens=new_tokens(1), SENTINEL_FLOW="single", CONVERSATION_ENDPOINT="classic"
+    )
+    assert got(ask(server, "/sim reasoning")) == wanted(turns()[-1])
+    seen = {one["endpoint"] for one in upstream.control("requests")["requests"]}
+    assert seen == {"home", "requirements", "conversation"}
+
+
+def test_a_relay_that_meets_the_requirements_itself(
+    brief_server: Any, new_tokens: Any, ask: Any, upstream: Any, turns: Any
+) -> None:
+    upstream.control("config", {"sentinel": "off"})
+    server = brief_server(tokens=new_tokens(1), CONVERSATION_ONLY="true", AUTH_KEY="relay-key")
+    assert got(ask(server, "/sim text")) == wanted(turns()[-1])
+    seen = {one["endpoint"] for one in upstream.control("requests")["requests"]}
+    assert not seen & {"requirements", "prepare", "finalize"}
+    assert turns()[-1]["headers"]["authkey"] == "relay-key"

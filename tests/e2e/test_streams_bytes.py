@@ -13,6 +13,11 @@ import pytest
 MIB = 1024 * 1024
 
 
+@pytest.fixture
+def server(stream_server: Any) -> Any:
+    return stream_server
+
+
 @pytest.fixture(params=["v1", "snapshot"])
 def encoding(request: pytest.FixtureRequest, upstream: Any) -> str:
     upstream.control("config", {"encoding": request.param})

@@ -12,6 +12,11 @@ TURN = "/sim text words=40"
 FIRST_WORDS = "word1 word2 word3"
 
 
+@pytest.fixture
+def server(stream_server: Any) -> Any:
+    return stream_server
+
+
 def turns(upstream: Any) -> list[Any]:
     """What the upstream saw of conversation calls."""
     found: list[Any] = upstream.control("requests?endpoint=conversation")["requests"]

@@ -19,6 +19,11 @@ def seen(upstream: Any) -> list[str]:
     return [record["endpoint"] for record in records if record["endpoint"] in wanted]
 
 
+@pytest.fixture
+def server(stream_server: Any) -> Any:
+    return stream_server
+
+
 @pytest.fixture(params=["v1", "snapshot"])
 def encoding(request: pytest.FixtureRequest, upstream: Any) -> str:
     upstream.control("config", {"encoding": request.param})

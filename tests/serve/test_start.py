@@ -1,11 +1,19 @@
 import errno
 import os
+import resource
 import socket
 import stat
 
 import pytest
 
-from chat2api.serve.start import ExitCode, StartError, check_address, prepare_data_dir
+from chat2api.serve.start import (
+    ExitCode,
+    StartError,
+    check_address,
+    make_room,
+    prepare_data_dir,
+    raise_file_limit,
+)
 
 
 def test_a_missing_data_directory_is_made_for_us_alone(tmp_path):
@@ -75,3 +83,35 @@ def test_a_port_we_may_not_take(monkeypatch):
         StartError, match=r"cannot listen on 127\.0\.0\.1 port 80: Permission denied"
     ):
         check_address("127.0.0.1", 80)
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "allowed", "raised"),
+    [
+        (1024, 4096, 2000, (2000, 4096)),
+        (1024, 1500, 1500, (1500, 1500)),
+        (1024, resource.RLIM_INFINITY, 2000, (2000, resource.RLIM_INFINITY)),
+        (8192, 8192, 8192, None),
+        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, 2000, None),
+    ],
+)
+def test_the_limit_on_open_files_is_raised_as_far_as_it_goes(
+    monkeypatch: pytest.MonkeyPatch,
+    soft: int,
+    hard: int,
+    allowed: int,
+    raised: tuple[int, int] | None,
+) -> None:
+    calls: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: calls.append(limits))
+    assert raise_file_limit(2000) == allowed
+    assert calls == ([] if raised is None else [raised])
+
+
+def test_too_few_files_are_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (264, 264))
+    make_room(4096)
+    assert "enough for about 100 streams" in caplog.text

@@ -106,6 +106,10 @@ class FakePool:
         self.books.append((blame, lease.account.account_id))
         self.outcomes.append(outcome)
 
+    def glance(self, need: Need) -> Account | None:
+        self.needs.append(need)
+        return next(iter(self.accounts), None)
+
     def refusal(self, need: Need) -> PoolError | None:
         return self.when_asked
 

@@ -114,3 +114,11 @@ def test_where_links_are_not_to_be_had_the_file_is_written_in_place(
     pepper = read_pepper(folder)
     assert (len(pepper), read_pepper(folder)) == (32, pepper)
     assert [(path.name, mode(path)) for path in folder.iterdir()] == [(PEPPER_FILE, 0o600)]
+
+
+def test_a_damaged_pepper_is_not_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chat2api.store.keys._BETWEEN_LOOKS_SECONDS", 0.0)
+    folder.mkdir(exist_ok=True)
+    (folder / PEPPER_FILE).write_bytes(b"half")
+    with pytest.raises(RuntimeError, match="damaged"):
+        read_pepper(folder)

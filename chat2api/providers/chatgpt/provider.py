@@ -265,7 +265,10 @@ class ChatGptProvider:
         content_type = response.headers.get("content-type", "").lower()
         if response.status == 200 and content_type.startswith("text/event-stream"):
             return response
-        problem = refusal(response)
+        try:
+            problem = refusal(response)
+        except UpstreamError as error:
+            problem = error
         if isinstance(problem, UpstreamError) and not 400 <= response.status < 500:
             problem.after_dispatch = True
         raise problem

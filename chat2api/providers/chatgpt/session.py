@@ -10,7 +10,12 @@ from typing import Any
 
 import orjson
 
-from chat2api.errors import Chat2ApiError, UpstreamBadResponse
+from chat2api.errors import (
+    Chat2ApiError,
+    UpstreamBadResponse,
+    UpstreamConnectionError,
+    UpstreamTruncated,
+)
 from chat2api.lifetime.call import Call
 from chat2api.pool.values import Credential
 from chat2api.providers.chatgpt.home import HomePage
@@ -158,7 +163,10 @@ class Session:
 
 
 def refusal(response: Response) -> Chat2ApiError:
-    """What a non-200 answer means. Reads and closes it; a body that cannot be read counts as empty."""
+    """What a non-200 answer means. Reads and closes it; a body that cannot be read counts as empty.
+
+    Raises UpstreamTimeout when the body is silent, or what the call was cancelled with.
+    """
     if 300 <= response.status < 400:
         response.close()
         return UpstreamBadResponse(
@@ -166,7 +174,7 @@ def refusal(response: Response) -> Chat2ApiError:
         )
     try:
         body = response.read(REFUSAL_LIMIT_BYTES)
-    except UpstreamBadResponse:
+    except (UpstreamBadResponse, UpstreamConnectionError, UpstreamTruncated):
         body = b""
     content_type = response.headers.get("content-type", "")
     return classify(response.status, content_type, response.headers, body, time.time())
