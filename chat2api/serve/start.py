@@ -11,7 +11,6 @@ import tempfile
 from enum import IntEnum
 from pathlib import Path
 
-
 log = logging.getLogger(__name__)
 
 _OTHER_FILES = 64

@@ -118,7 +118,7 @@ def test_where_links_are_not_to_be_had_the_file_is_written_in_place(
 
 def test_a_damaged_pepper_is_not_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chat2api.store.keys._BETWEEN_LOOKS_SECONDS", 0.0)
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True)
     (folder / PEPPER_FILE).write_bytes(b"half")
     with pytest.raises(RuntimeError, match="damaged"):
         read_pepper(folder)
