@@ -296,6 +296,12 @@ class UpstreamAuthFailed(UpstreamError):
     blame = Blame.NEEDS_LOGIN
 
 
+class UpstreamAuthUnclear(UpstreamAuthFailed):
+    """A 401 that does not say that the credential is dead: it may come from something on the way."""
+
+    blame = Blame.EGRESS
+
+
 class UpstreamRateLimited(UpstreamError):
     """The account is out of quota; `per_model` when only for the model asked.
 

@@ -14,7 +14,7 @@ from chat2api.service.access import Access, hash_key
 from chat2api.service.completion import Completions, TurnLimits
 from chat2api.service.egress import Egress
 from chat2api.service.models import ModelCatalog
-from chat2api.service.threads import ThreadBook
+from chat2api.service.conversations import ThreadBook
 from chat2api.service.usage import UsageCounter
 from chat2api.settings.model import Settings
 from chat2api.store.keys import first_key_hash, read_pepper
@@ -121,6 +121,7 @@ def chatgpt_options(settings: Settings) -> ChatGptOptions:
         conversation_endpoint=settings.conversation_endpoint,
         turnstile=settings.turnstile,
         code_output=settings.code_output,
+        history_form=settings.history_form,
         first_byte_seconds=settings.first_byte_seconds,
         slow_first_byte_seconds=settings.slow_first_byte_seconds,
         idle_seconds=settings.idle_seconds,

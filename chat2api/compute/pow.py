@@ -77,7 +77,7 @@ def search(
     middle: bytes,
     tail: bytes,
     *,
-    index9: int | None,
+    index9: int,
     max_tries: int,
     max_seconds: float,
     clock: Callable[[], float] = time.monotonic,
@@ -85,8 +85,7 @@ def search(
     """The first nonce from 0 whose message is accepted; None if there is none within the bounds.
 
     Accepted means: the first `len(difficulty)` hex characters of the digest, compared as text, are less
-    than or equal to `difficulty` in lower case. `index9` is item 9 of the array; None makes it half the
-    nonce, rounded down, which costs an encoding of the whole tail for every second attempt.
+    than or equal to `difficulty` in lower case. `index9` is item 9 of the array.
     Raises ValueError when `difficulty` is not hexadecimal.
     """
     give_up = clock() + max_seconds
@@ -197,14 +196,9 @@ def _highest_digest(difficulty: str, length: int) -> str:
 
 
 def _spans(
-    before: bytes, middle: bytes, index9: int | None, tail: bytes, max_tries: int
+    before: bytes, middle: bytes, index9: int, tail: bytes, max_tries: int
 ) -> Iterator[Span]:
     """All nonces below `max_tries` in order. `before` is what of the head filled no group of three."""
-    if index9 is None:
-        for first in range(0, max_tries, 2):
-            pair = [b"%d" % nonce for nonce in range(first, min(first + 2, max_tries))]
-            yield _After(middle + b"%d" % (first >> 1) + tail).span(before, first, pair)
-        return
     after = _After(middle + b"%d" % index9 + tail)
     for first, endings in ((0, _ONE_DIGIT), (10, _TWO_DIGITS[10:]), (100, _THREE_DIGITS[100:])):
         if first < max_tries:

@@ -15,14 +15,14 @@ def search_proof(
     seed: str,
     difficulty: str,
     parts: tuple[bytes, bytes, bytes],
-    index9: int | None,
+    index9: int,
     max_tries: int,
     max_seconds: float,
 ) -> tuple[int, str] | None:
     """Search for a proof of work: (nonce, base64 of the array), or None if none was found in time.
 
-    The web client stops at a nonce of `max_tries`. Where item 9 (the milliseconds the search took) is
-    ours to choose, the search starts over with the next millisecond: another message, fresh chances.
+    The web client stops at a nonce of `max_tries`. Item 9 (the milliseconds the search took) is ours to
+    choose, so the search starts over with the next millisecond: another message, fresh chances.
     """
     head, middle, tail = parts
     give_up = time.monotonic() + max_seconds
@@ -40,8 +40,6 @@ def search_proof(
         )
         if found is not None:
             return found.nonce, found.text
-        if index9 is None:
-            return None
         index9 += 1
     return None
 

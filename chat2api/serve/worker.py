@@ -27,7 +27,7 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from chat2api.errors import ErrorInfo
 from chat2api.logs import bind_request_id, log_uncaught_errors
-from chat2api.serve.refusals import METHOD_NOT_ALLOWED, REFUSED_METHODS, draw, refusal
+from chat2api.serve.parser_errors import METHOD_NOT_ALLOWED, REFUSED_METHODS, draw, refusal
 
 log = logging.getLogger(__name__)
 

@@ -41,7 +41,7 @@ from chat2api.service.retry import (
     pause_seconds,
 )
 from chat2api.service.seats import OpenSeats
-from chat2api.service.threads import ThreadBook
+from chat2api.service.conversations import ThreadBook
 from chat2api.service.usage import UsageCounter
 
 log = logging.getLogger(__name__)

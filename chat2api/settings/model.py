@@ -156,6 +156,11 @@ class Settings(BaseModel):
     model_aliases: dict[str, str] = Field(
         default_factory=dict, description="Model name -> upstream slug (YAML or JSON)."
     )
+    history_form: Literal["messages", "folded"] = Field(
+        "messages",
+        description="How a new chat's history is sent: as several messages, or folded into one of "
+        "the user's with role labels.",
+    )
     code_output: Literal["markdown", "hide"] = Field(
         "markdown", description="Show code-interpreter source and output as fenced blocks, or not."
     )

@@ -183,7 +183,8 @@ def test_parallel_new_conversations_do_not_mix(trio: Any, upstream: Any) -> None
             messages=[{"role": "user", "content": f"/sim text words={words}"}],
             extra_body={"history_disabled": False},
         )
-        return answer.choices[0].message.content or "", answer.model_extra["conversation_id"]
+        ids = answer.model_extra or {}
+        return answer.choices[0].message.content or "", ids["conversation_id"]
 
     async def all_of_them() -> list[tuple[str, str]]:
         async with openai.AsyncOpenAI(base_url=trio.base_url, api_key=KEY) as client:

@@ -59,7 +59,7 @@ FAULTS = [
     ("status status=503 form=html", 502, "upstream_bad_response", EACH),
     ("status status=520 form=empty", 502, "upstream_bad_response", EACH),
     ("status status=526 form=broken", 502, "upstream_bad_response", EACH),
-    ("status status=404", 502, "upstream_bad_response", EACH_TWICE),  # by the other route, too
+    ("status status=404 text='Not Found'", 502, "upstream_bad", EACH_TWICE),  # by both routes
     ("redirect", 502, "upstream_bad_response", EACH),
     ("page", 502, "upstream_bad_response", EACH),
     ("json_error code=something", 502, "upstream_bad_response", EACH),

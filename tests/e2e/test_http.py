@@ -198,6 +198,18 @@ def test_content_types_do_not_matter(server: Any, upstream: Any) -> None:
         assert answer.status_code == 200
 
 
+def test_a_body_in_chunks(server: Any, upstream: Any) -> None:
+    body = json.dumps({"messages": [{"role": "user", "content": "/sim text"}]}).encode()
+    pieces = (body[index : index + 7] for index in range(0, len(body), 7))
+    answer = requests.post(
+        f"{server.base_url}/chat/completions",
+        data=pieces,
+        headers={"Authorization": KEY},
+        timeout=10,
+    )
+    assert answer.status_code == 200
+
+
 def test_expect_continue(server: Any, dial: Any, upstream: Any) -> None:
     body = json.dumps({"messages": [{"role": "user", "content": "/sim text"}]}).encode()
     wire = dial(server)

@@ -6,7 +6,7 @@ import time
 import psutil
 import pytest
 
-from chat2api.serve.refusals import METHODS
+from chat2api.serve.parser_errors import METHODS
 
 
 def refused(answer):

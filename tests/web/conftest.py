@@ -1,14 +1,39 @@
-"""Real connections, clocks that stand still, and calls."""
+"""Real connections, clocks that stand still, calls, and a whole site around a provider that plays a script."""
 
 from __future__ import annotations
 
 import math
 import socket
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from typing import Any
 
 import pytest
+from flask import Flask
+from flask.testing import FlaskClient
 
+from chat2api.chat.conversation import Conversation
+from chat2api.chat.events import Event, EventStream, Finish, TextDelta
+from chat2api.lifetime.budget import ByteBudget
 from chat2api.lifetime.call import Call
+from chat2api.pool.values import Account, Credential, Lease, Need, Outcome
+from chat2api.providers.protocol import Capabilities, Io, Model
+from chat2api.runtime import Lifecycle, Runtime
+from chat2api.secret import Secret
+from chat2api.service.access import Access, hash_key
+from chat2api.service.completion import Completions, TurnLimits
+from chat2api.service.egress import Egress
+from chat2api.service.models import ModelCatalog
+from chat2api.service.conversations import ThreadBook
+from chat2api.service.usage import UsageCounter
+from chat2api.settings.model import Settings
+from chat2api.web.routes import register_routes
+from chat2api.web.state import attach_runtime
+
+KEY = "sk-key-of-the-suite"
+PEPPER = b"pepper"
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -42,3 +67,173 @@ def connected() -> Iterator[Pair]:
     ours.settimeout(3)
     with ours, theirs:
         yield ours, theirs
+
+
+# --- a whole site without sockets
+
+Step = Event | Exception | Callable[[], object]
+
+
+class FakeProvider:
+    """Each turn plays the next of `scripts`, the last for ever: events, errors, things to do."""
+
+    name = "fake"
+    capabilities = Capabilities(anonymous=True)
+
+    def __init__(self) -> None:
+        self.scripts: list[list[Step]] = [[TextDelta("Hel"), TextDelta("lo!"), Finish("stop")]]
+        self.turns: list[tuple[Conversation, Credential, Call]] = []
+        self.running = 0
+        self.slow = False
+        self._lock = threading.Lock()
+
+    def is_slow(self, conversation: Conversation) -> bool:
+        return self.slow
+
+    def models(self, credential: Credential, io: Io) -> list[Model]:
+        return [Model("gpt-5-5", created=7)]
+
+    def stream(self, conversation: Conversation, credential: Credential, io: Io) -> EventStream:
+        with self._lock:
+            script = self.scripts[min(len(self.turns), len(self.scripts) - 1)]
+            self.turns.append((conversation, credential, io.call))
+            self.running += 1
+        try:
+            for step in script:
+                if isinstance(step, Exception):
+                    raise step
+                if callable(step):
+                    step()
+                    io.call.check()
+                else:
+                    yield step
+        finally:
+            with self._lock:
+                self.running -= 1
+
+
+class FakePool:
+    """One account that is always free."""
+
+    def __init__(self) -> None:
+        self.account = Account("a", "fake", Credential("subject-a", Secret("fk-token-of-a")))
+        self.outcomes: list[Outcome] = []
+
+    @contextmanager
+    def lease(self, need: Need, call: Call) -> Iterator[Lease]:
+        yield Lease("lease", self.account)
+
+    def report(self, lease: Lease, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+
+    def refusal(self, need: Need) -> None:
+        return None
+
+    def is_empty(self) -> bool:
+        return False
+
+
+class StillWatchdog:
+    """Looks only when it is told to."""
+
+    def __init__(self) -> None:
+        self.entries: list[Any] = []
+
+    def add(self, entry: Any) -> None:
+        self.entries.append(entry)
+
+    def remove(self, entry: Any) -> None:
+        with suppress(ValueError):
+            self.entries.remove(entry)
+
+    def tick(self, now: float = math.inf) -> None:
+        for entry in list(self.entries):
+            entry.tick(now)
+
+
+class Site:
+    """The application over fakes. `given` are settings; both count until the first request."""
+
+    def __init__(self) -> None:
+        self.given: dict[str, Any] = {"retry_times": 0}
+        self.provider = FakeProvider()
+        self.pool = FakePool()
+        self.watchdog = StillWatchdog()
+        self.lifecycle = Lifecycle(25.0)
+        self.responses: list[Any] = []
+
+    @cached_property
+    def runtime(self) -> Runtime:
+        settings = Settings(**self.given)
+        nothing: Any = None
+        watchdog: Any = self.watchdog
+        egress = Egress(nothing, nothing)
+        limits = TurnLimits(
+            retry_times=settings.retry_times,
+            history_disabled=settings.history_disabled,
+            request_seconds=settings.request_seconds,
+            slow_request_seconds=settings.slow_request_seconds,
+            allow_anonymous=settings.allow_anonymous,
+        )
+        return Runtime(
+            settings=settings,
+            lifecycle=self.lifecycle,
+            watchdog=watchdog,
+            bodies=ByteBudget(settings.bodies_limit_bytes),
+            access=Access(
+                pepper=PEPPER,
+                key_hashes=[hash_key(KEY, PEPPER)],
+                direct_tokens=settings.direct_tokens,
+                prefixes=settings.access_token_prefix,
+                allow_anonymous=settings.allow_anonymous,
+            ),
+            completions=Completions(
+                self.provider, self.pool, egress, UsageCounter(nothing), ThreadBook(), limits
+            ),
+            catalog=ModelCatalog(self.provider, self.pool, egress, fallback=("gpt-4o",)),
+            close=lambda: None,
+        )
+
+    @cached_property
+    def app(self) -> Flask:
+        app = Flask("chat2api", static_folder=None)
+        attach_runtime(app, self.runtime)
+        register_routes(app, self.runtime.settings)
+        return app
+
+    @cached_property
+    def client(self) -> FlaskClient:
+        return self.app.test_client()
+
+    def send(self, method: str, path: str, *, key: str | None = KEY, **request: Any) -> Any:
+        """One request; `key` is sent as the bearer."""
+        headers = dict(request.pop("headers", ()))
+        if key is not None:
+            headers["Authorization"] = f"Bearer {key}"
+        response = self.client.open(path, method=method, headers=headers, **request)
+        self.responses.append(response)
+        return response
+
+    def ask(self, *, key: str | None = KEY, path: str = "/v1/chat/completions", **body: Any) -> Any:
+        """A completion request; `body` changes the plainest one."""
+        plainest = {"messages": [{"role": "user", "content": "Say hi"}]}
+        return self.send("POST", path, key=key, json={**plainest, **body})
+
+    def plays(self, *scripts: list[Step]) -> None:
+        self.provider.scripts = list(scripts)
+
+    def is_idle(self) -> bool:
+        """Whether every turn has ended and nothing is watched, once all answers are closed."""
+        for response in self.responses:
+            response.close()  # as every server does
+        return self.provider.running == 0 and self.watchdog.entries == []
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    made = Site()
+    yield made
+    for thread in threading.enumerate():
+        if thread.name.startswith("turn-"):
+            thread.join(timeout=5)
+            assert not thread.is_alive()

@@ -20,6 +20,7 @@ from chat2api.codecs.sse import SseRecord
 from chat2api.errors import Chat2ApiError, UpstreamBadResponse, UpstreamTruncated
 from chat2api.providers.chatgpt.documents import is_running, turn_messages
 from chat2api.providers.chatgpt.facts import TurnFacts
+from chat2api.providers.chatgpt.headers import header_text
 from chat2api.providers.chatgpt.messages import (
     Json,
     mapping_of,
@@ -53,6 +54,7 @@ _IGNORED_TYPES = frozenset(
         "message_marker",
         "title_generation",
         "conversation_detail_metadata",
+        "server_ste_metadata",
         "url_moderation",
         "safety_review_update",
         "content_references_patch",
@@ -68,7 +70,8 @@ class TurnDecoder:
     """Decodes one turn.
 
     `sent_message_ids` are ours: their echoes are dropped. `own_file_ids` are uploads: never an answer.
-    `keep_history` asks for `Thread` events. `clock` gives epoch seconds, for reset times in errors.
+    `keep_history` asks for `Thread` events. `resume_token` is one that came before the stream.
+    `clock` gives epoch seconds, for reset times in errors.
     """
 
     def __init__(
@@ -78,9 +81,10 @@ class TurnDecoder:
         code_output: Literal["markdown", "hide"] = "markdown",
         *,
         own_file_ids: Iterable[str] = (),
+        resume_token: str | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.facts = TurnFacts()
+        self.facts = TurnFacts(resume_token=resume_token)
         self._clock = clock
         self._keep_history = keep_history
         self._outlet = Outlet()
@@ -159,7 +163,6 @@ class TurnDecoder:
         self._running = is_running(document.get("async_status"))
         tracks = []
         for index, message in enumerate(turn_messages(document, self._transcript.own_ids)):
-            self.facts.note_message_model(message)
             tracks.append(self._transcript.see(message, f"stored {index}"))
         if not self._running:
             self._transcript.show_leftover_pictures()
@@ -247,7 +250,6 @@ class TurnDecoder:
             if not isinstance(message, dict):
                 self._skip("a document without a message")
                 return
-            self.facts.note_message_model(message)
         self._skipped_in_row = 0
         if change.paths and isinstance(message, dict):
             track = self._see(message, f"channel {change.channel}", _metadata_change(change))
@@ -260,7 +262,6 @@ class TurnDecoder:
         self.facts.note_conversation(payload)
         message = payload["message"]
         self._place(payload, message)
-        self.facts.note_message_model(message)
         self._see(message, "snapshot", "rewritten")
 
     def _place(self, document: dict[str, Any], message: Json) -> None:
@@ -296,13 +297,13 @@ class TurnDecoder:
                     self._blocked = True
                     self._end()
             case "resume_conversation_token":
-                self.facts.resume_token = text_of(payload.get("token")) or self.facts.resume_token
+                self.facts.resume_token = (
+                    header_text(payload.get("token")) or self.facts.resume_token
+                )
             case "stream_handoff":
                 self.facts.handoff = True
             case "conversation_async_status":
                 self._running = is_running(payload.get("async_status"))
-            case "server_ste_metadata":
-                self.facts.note_served_model(mapping_of(payload.get("metadata")))
             case "input_message":
                 self._note_input(mapping_of(payload.get("input_message")))
             case _:

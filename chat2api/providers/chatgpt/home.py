@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import html
 import logging
+import math
 import re
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from chat2api.errors import UpstreamBadResponse, UpstreamError
+from chat2api.lifetime.call import Call
+from chat2api.providers.chatgpt.headers import client_hints
 from chat2api.providers.chatgpt.persona import Persona
 from chat2api.providers.protocol import Io
 from chat2api.transport.protocol import Outgoing
@@ -20,7 +23,8 @@ log = logging.getLogger(__name__)
 DEFAULT_SCRIPT = "https://chatgpt.com/backend-api/sentinel/sdk.js"
 KEEP_SECONDS = 900.0
 _RETRY_SECONDS = 60.0
-_WAIT_SECONDS = 5.0
+_SILENCE_SECONDS = 5.0
+_LONGEST_WAIT_SECONDS = 2 * _SILENCE_SECONDS
 _LIMIT_BYTES = 4 * 1024 * 1024
 
 # No tag holds another's beginning: without that, a page of nothing but beginnings would take minutes.
@@ -62,49 +66,107 @@ def _header_safe(value: str | None) -> str | None:
     return value if value and _HEADER_SAFE.fullmatch(value) else None
 
 
+@dataclass(slots=True)
+class _Entry:
+    """One upstream's page. `fresh_until` is a reading of the clock; `waiting` are calls without any page."""
+
+    page: HomePage | None = None
+    fresh_until: float = -math.inf
+    is_fetching: bool = False
+    waiting: list[threading.Event] = field(default_factory=list)
+
+
 class HomePages:
     """Fetched at most every 15 minutes per upstream address. Failing to fetch one is never fatal."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._pages: dict[str, tuple[float, HomePage]] = {}
+        self._entries: dict[str, _Entry] = {}
 
-    def of(self, base: str, persona: Persona, user_agent: str, io: Io) -> HomePage:
-        now = self._clock()
-        with self._lock:
-            until, page = self._pages.get(base, (0.0, HomePage()))
-            if now < until:
-                return page
-            # Others go on with the page of before while one fetches.
-            self._pages[base] = (now + _WAIT_SECONDS * 2, page)
-        try:
-            page, keep = self._fetch(base, persona, user_agent, io), KEEP_SECONDS
-        except UpstreamError as error:
-            io.call.check()
-            log.info("home page not available, going on without: %s", error.message)
-            keep = _RETRY_SECONDS
-        with self._lock:
-            self._pages[base] = (self._clock() + keep, page)
-        return page
+    def of(
+        self, base: str, persona: Persona, user_agent: str, io: Io, extra: Mapping[str, str]
+    ) -> HomePage:
+        """The page of an upstream; `extra` are the operator's headers.
+
+        One call fetches. Others go on with the page of before meanwhile, or wait where there is none.
+        """
+        while True:
+            woken: threading.Event | None = None
+            with self._lock:
+                entry = self._entries.setdefault(base, _Entry())
+                if self._clock() < entry.fresh_until or (entry.page and entry.is_fetching):
+                    return entry.page or HomePage()
+                if entry.is_fetching:
+                    woken = threading.Event()
+                    entry.waiting.append(woken)
+                else:
+                    entry.is_fetching = True
+            if woken is None:
+                return self._refreshed(entry, base, persona, user_agent, io, extra)
+            if not self._has_come(entry, woken, io.call):
+                return HomePage()
 
     def forget(self, base: str) -> None:
         """Fetch anew next time: the upstream refused a proof that was built on the page."""
         with self._lock:
-            self._pages.pop(base, None)
+            entry = self._entries.get(base)
+            if entry is not None:
+                entry.fresh_until = -math.inf
 
-    def _fetch(self, base: str, persona: Persona, user_agent: str, io: Io) -> HomePage:
+    def _refreshed(
+        self,
+        entry: _Entry,
+        base: str,
+        persona: Persona,
+        user_agent: str,
+        io: Io,
+        extra: Mapping[str, str],
+    ) -> HomePage:
+        """Fetch, and tell all who wait. A call that ends in the midst leaves the fetching to another."""
+        page, keep = entry.page, 0.0
+        try:
+            page, keep = self._fetch(base, persona, user_agent, io, extra), KEEP_SECONDS
+        except UpstreamError as error:
+            io.call.check()
+            log.info("home page not available, going on without: %s", error.message)
+            keep = _RETRY_SECONDS
+        finally:
+            with self._lock:
+                if keep:
+                    entry.page, entry.fresh_until = page, self._clock() + keep
+                entry.is_fetching = False
+                waiting, entry.waiting = entry.waiting, []
+            for woken in waiting:
+                woken.set()
+        return page or HomePage()
+
+    def _has_come(self, entry: _Entry, woken: threading.Event, call: Call) -> bool:
+        """Wait for the call that fetches. After a full wait in vain others need not wait, too."""
+        with call.waking(woken.set):
+            told = woken.wait(max(0.0, min(_LONGEST_WAIT_SECONDS, call.remaining())))
+        call.check()
+        if not told and call.remaining() > 0:
+            with self._lock:
+                entry.fresh_until = max(entry.fresh_until, self._clock() + _RETRY_SECONDS)
+        return told
+
+    def _fetch(
+        self, base: str, persona: Persona, user_agent: str, io: Io, extra: Mapping[str, str]
+    ) -> HomePage:
         headers = {
+            "Accept-Language": "en-US,en;q=0.9",
+            "User-Agent": user_agent,
+            **client_hints(user_agent),
+            **extra,
             "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
             "Accept-Encoding": "gzip",
-            "Accept-Language": "en-US,en;q=0.9",
             "Cookie": persona.cookie_header(),
             "Sec-Fetch-Dest": "document",
             "Sec-Fetch-Mode": "navigate",
             "Sec-Fetch-Site": "none",
             "Sec-Fetch-User": "?1",
             "Upgrade-Insecure-Requests": "1",
-            "User-Agent": user_agent,
         }
         request = Outgoing(
             "GET",
@@ -112,8 +174,8 @@ class HomePages:
             headers,
             None,
             io.proxy,
-            first_byte_seconds=_WAIT_SECONDS,
-            idle_seconds=_WAIT_SECONDS,
+            first_byte_seconds=_SILENCE_SECONDS,
+            idle_seconds=_SILENCE_SECONDS,
             repeatable=True,
         )
         response = io.transport.open(request, io.call)

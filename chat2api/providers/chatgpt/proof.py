@@ -28,7 +28,6 @@ TASK = "search_proof"
 
 _REQUIREMENTS_PREFIX = "gAAAAAC"
 _ANSWER_PREFIX = "gAAAAAB"
-_UNSOLVED_MARK = "wQ8Lk5FbGpA2NcR9dShT6gYjU7VxZ4D"
 _REQUIREMENTS_DIFFICULTY = "0fffff"
 _NONCES = 500_000  # where the web client gives up
 _BROWSER_HASHES_PER_MS = 150
@@ -213,12 +212,6 @@ def is_too_hard(difficulty: str, limit: str) -> bool:
 def empty_token(variant: Variant) -> str:
     """The answer where a proof is required but seed or difficulty are missing."""
     return _ANSWER_PREFIX + _SUFFIXES[variant]
-
-
-def unsolved_token(variant: Variant, seed: str) -> str:
-    """The web client's admission that it found nothing. The upstream refuses it as a rule."""
-    said = seed if variant == "sha3" else "e"
-    return _ANSWER_PREFIX + _UNSOLVED_MARK + _base64(_dump(said)) + _SUFFIXES[variant]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from chat2api.chat.conversation import Conversation
 from chat2api.chat.events import EventStream
 from chat2api.errors import (
+    Blame,
     Chat2ApiError,
     UpstreamAccessDenied,
     UpstreamBadResponse,
@@ -27,12 +28,15 @@ from chat2api.errors import (
 from chat2api.lifetime.call import Call
 from chat2api.pool.values import Credential
 from chat2api.providers.chatgpt.decode import TurnDecoder
-from chat2api.providers.chatgpt.home import HomePages
+from chat2api.providers.chatgpt.headers import header_text
+from chat2api.providers.chatgpt.home import HomePage, HomePages
 from chat2api.providers.chatgpt.models import Target, parse_models, resolve
-from chat2api.providers.chatgpt.persona import Personas
+from chat2api.providers.chatgpt.persona import Persona, Personas
 from chat2api.providers.chatgpt.reading import StreamReader
 from chat2api.providers.chatgpt.recovery import Recovery
+from chat2api.providers.chatgpt.refusals import RouteMissing
 from chat2api.providers.chatgpt.request import (
+    HistoryForm,
     Turn,
     build_turn,
     classic_body,
@@ -67,6 +71,7 @@ class ChatGptOptions:
     conversation_endpoint: Literal["auto", "f", "classic"] = "auto"
     turnstile: Literal["continue", "fail"] = "continue"
     code_output: Literal["markdown", "hide"] = "markdown"
+    history_form: HistoryForm = "messages"
     first_byte_seconds: float = 60.0
     slow_first_byte_seconds: float = 300.0
     idle_seconds: float = 90.0
@@ -115,7 +120,14 @@ class ChatGptProvider:
     def stream(self, conversation: Conversation, credential: Credential, io: Io) -> EventStream:
         target = self._target(conversation)
         temporary = credential.is_anonymous or not conversation.keep_history
-        turn = build_turn(conversation, target, temporary=temporary, new_id=new_id, now=time.time())
+        turn = build_turn(
+            conversation,
+            target,
+            temporary=temporary,
+            new_id=new_id,
+            now=time.time(),
+            history_form=self._options.history_form,
+        )
         first_byte = (
             self._options.slow_first_byte_seconds
             if target.is_slow
@@ -123,7 +135,12 @@ class ChatGptProvider:
         )
         session = self._session(credential, io, first_byte, conversation.workspace_id)
         response = self._begin(session, turn)
-        decoder = TurnDecoder(turn.message_ids, not temporary, self._options.code_output)
+        decoder = TurnDecoder(
+            turn.message_ids,
+            not temporary,
+            self._options.code_output,
+            resume_token=header_text(response.headers.get("x-conduit-token")),
+        )
         try:
             yield from self._read(session, turn, response, decoder)
         except GeneratorExit:
@@ -156,11 +173,14 @@ class ChatGptProvider:
             persona,
             io,
             user_agent=self._options.user_agent,
-            home=self._homes.of(base, persona, self._options.user_agent, io),
+            home=self._home(base, persona, io),
             extra=self._extra,
             first_byte_seconds=first_byte_seconds,
             workspace_id=workspace_id,
         )
+
+    def _home(self, base: str, persona: Persona, io: Io) -> HomePage:
+        return self._homes.of(base, persona, self._options.user_agent, io, self._extra)
 
     # --- sending
 
@@ -168,14 +188,13 @@ class ChatGptProvider:
         """Send the turn; a refusal that stale page data may have caused is tried once more, afresh."""
         try:
             return self._send(session, turn)
-        except UpstreamAccessDenied:
-            if self._options.conversation_only:
+        except UpstreamAccessDenied as error:
+            # What is not distrust will not be mended by a fresh proof.
+            if self._options.conversation_only or error.blame is not Blame.EGRESS:
                 raise
             log.info("turn refused; trying once more with fresh requirements")
             self._homes.forget(session.base)
-            session.home = self._homes.of(
-                session.base, session.persona, session.user_agent, session.io
-            )
+            session.go_on_from(self._home(session.base, session.persona, session.io))
             return self._send_again(session, turn)
 
     def _send_again(self, session: Session, turn: Turn) -> Response:
@@ -194,7 +213,7 @@ class ChatGptProvider:
             if response.status not in (404, 405):
                 return self._checked(response)
             problem = refusal(response)
-            if not self._routes.is_missing(problem):
+            if not isinstance(problem, RouteMissing):
                 raise problem
             self._routes.note_missing(session, "f" if newer else "classic")
         raise UpstreamBadResponse("The upstream has no conversation endpoint that we know.")
@@ -254,10 +273,9 @@ class ChatGptProvider:
         except Chat2ApiError:
             session.io.call.check()
             return None
-        token = (
-            answer.get("conduit_token") or answer.get("token") if isinstance(answer, dict) else None
-        )
-        return token if isinstance(token, str) and token.isascii() and token.isprintable() else None
+        if not isinstance(answer, dict):
+            return None
+        return header_text(answer.get("conduit_token") or answer.get("token"))
 
     @staticmethod
     def _checked(response: Response) -> Response:

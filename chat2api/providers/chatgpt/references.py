@@ -65,19 +65,89 @@ class SearchResults:
         return found
 
 
+class NumberedSources:
+    """The citations of 2024, by the position of their mark or else in their order.
+
+    The list is read once as it grows, however many marks ask.
+    """
+
+    __slots__ = ("_by_start", "_links", "_list", "_next", "_read", "_seen", "_sources", "_used")
+
+    def __init__(self) -> None:
+        self._list: list[Any] = []
+        self._read = 0  # how much of the list is in the two below
+        self._sources: dict[int, Citation] = {}
+        self._by_start: dict[int, int] = {}
+        self._next = 0  # citations before it are not free
+        self._used: set[int] = set()
+        self._seen: set[int] = set()  # positions of marks
+        self._links: dict[str, Link] = {}
+
+    def update(self, citations: list[Any], *, rewritten: bool) -> None:
+        """The list is this now; unless `rewritten`, one that was known only became longer."""
+        if rewritten or citations is not self._list or len(citations) < self._read:
+            self._read = self._next = 0
+            self._sources.clear()
+            self._by_start.clear()
+        self._list = citations
+
+    def link(self, number: str, position: int) -> Link | None:
+        self._index()
+        at = self._by_start.get(position)
+        if at is None and number in self._links:
+            return self._links[number]
+        self._seen.add(position)
+        if at is None:
+            at = self._first_free()
+        if at is None:
+            return None
+        self._used.add(at)
+        source = self._sources[at]
+        title = f' "{_one_line(source.title).replace(chr(34), chr(39))}"' if source.title else ""
+        link = Link(f" [{number}]({_escaped_url(source.url)}{title})", (source,))
+        self._links[number] = link
+        return link
+
+    def sources(self) -> Iterable[Citation]:
+        self._index()
+        return self._sources.values()
+
+    def _index(self) -> None:
+        for index in range(self._read, len(self._list)):
+            citation = mapping_of(self._list[index])
+            source = _source(mapping_of(citation.get("metadata")))
+            if source is not None:
+                self._sources[index] = source
+                start = citation.get("start_ix")
+                if isinstance(start, int):
+                    self._by_start.setdefault(start, index)
+        self._read = len(self._list)
+
+    def _first_free(self) -> int | None:
+        """The first citation that no mark has, and that belongs to no mark seen before."""
+        while self._next < len(self._list):
+            at = self._next
+            start = mapping_of(self._list[at]).get("start_ix")
+            if at in self._sources and at not in self._used and not self._is_seen(start):
+                return at
+            self._next += 1
+        return None
+
+    def _is_seen(self, start: Any) -> bool:
+        return isinstance(start, int) and start in self._seen
+
+
 class References:
     """The references of one message."""
 
-    __slots__ = ("_by_block", "_citations", "_indexed", "_list", "_marks", "_results", "_used")
+    __slots__ = ("_by_block", "_indexed", "_list", "_numbered", "_results")
 
     def __init__(self, results: SearchResults) -> None:
         self._results = results
         self._list: list[Any] = []
         self._indexed = 0  # how much of the list is in _by_block
         self._by_block: dict[str, Mapping[str, Any]] = {}
-        self._citations: list[Any] = []
-        self._used: set[int] = set()
-        self._marks: dict[str, Link] = {}
+        self._numbered = NumberedSources()
 
     def update(self, metadata: Mapping[str, Any], *, rewritten: bool) -> None:
         """The metadata changed; unless `rewritten`, lists only became longer."""
@@ -86,7 +156,7 @@ class References:
             self._indexed = 0
             self._by_block.clear()
         self._list = known
-        self._citations = items_of(metadata.get("citations"))
+        self._numbered.update(items_of(metadata.get("citations")), rewritten=rewritten)
 
     def block(self, block: str) -> Link | None:
         """The link for a 2025 block, or None while its reference is not known or says nothing yet."""
@@ -109,27 +179,14 @@ class References:
 
     def mark(self, number: str, position: int) -> Link | None:
         """The link for the 2024 mark `number` that begins at `position`, or None while unknown."""
-        sourced = self._sourced()
-        at = next((i for i in sourced if self._start_of(i) == position), None)
-        if at is None and number in self._marks:
-            return self._marks[number]
-        if at is None:
-            at = next((i for i in sourced if i not in self._used), None)
-        if at is None:
-            return None
-        self._used.add(at)
-        source = sourced[at]
-        title = f' "{_one_line(source.title).replace(chr(34), chr(39))}"' if source.title else ""
-        link = Link(f" [{number}]({_escaped_url(source.url)}{title})", (source,))
-        self._marks[number] = link
-        return link
+        return self._numbered.link(number, position)
 
     def sources(self) -> Iterator[Citation]:
         """Every source the message names, whether or not a mark did."""
         for reference in map(mapping_of, self._list):
             if reference.get("invalid") is not True and text_of(reference.get("type")) != "hidden":
                 yield from _sources_of(reference)
-        yield from self._sourced().values()
+        yield from self._numbered.sources()
 
     def _index(self) -> None:
         for item in self._list[self._indexed :]:
@@ -138,14 +195,6 @@ class References:
             if block:
                 self._by_block[block] = reference
         self._indexed = len(self._list)
-
-    def _sourced(self) -> dict[int, Citation]:
-        """The citations that name a page, by their place in the list."""
-        sources = ((i, _citation_source(item)) for i, item in enumerate(self._citations))
-        return {index: source for index, source in sources if source is not None}
-
-    def _start_of(self, index: int) -> Any:
-        return mapping_of(self._citations[index]).get("start_ix")
 
 
 def _inside(block: str) -> str:
@@ -179,10 +228,6 @@ def _items_with_url(items: Any) -> Iterator[Citation]:
         source = _source(mapping_of(item))
         if source is not None:
             yield source
-
-
-def _citation_source(citation: Any) -> Citation | None:
-    return _source(mapping_of(mapping_of(citation).get("metadata")))
 
 
 def _source(fields: Mapping[str, Any]) -> Citation | None:

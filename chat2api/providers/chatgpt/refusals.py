@@ -1,18 +1,13 @@
 """Reads every refusal of the ChatGPT web backend: HTTP answers and errors inside a stream. Pure.
 
-The one place that knows the spellings (sheet 5.11, 10.3, 10.4). `read_refusal` finds code, message and
-reset time in a body of any shape; `classify` makes of them the error that says what it means for the
-caller and for the account.
+The one place that knows the spellings (sheet 5.11, 10.3, 10.4): `classify` makes of code, words and
+status the error that says what they mean for the caller and for the account.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
-
-import orjson
+from collections.abc import Callable, Mapping
 
 from chat2api.errors import (
     Blame,
@@ -22,26 +17,31 @@ from chat2api.errors import (
     ConversationNotFound,
     RequestError,
     UnknownModel,
+    Unsupported,
     UpstreamAccessDenied,
     UpstreamAuthFailed,
+    UpstreamAuthUnclear,
     UpstreamBadResponse,
     UpstreamChallenge,
     UpstreamRateLimited,
     UpstreamTimeout,
 )
 from chat2api.providers.chatgpt import resets
+from chat2api.providers.chatgpt.refusal_body import Body, Refusal, is_challenge, read_refusal
 
 _BUSY_SECONDS = 60.0
 _MODEL_CAP_SECONDS = 3600.0
-_LONGEST_MESSAGE = 500
 _LONGEST_BUSY_SECONDS = 60.0
 
-_CHALLENGE_SIGNS = ("just a moment", "cf_chl_opt", "cf-please-wait", "challenge-platform")
-_CODE_SHAPE = re.compile(r"[a-z][a-z0-9]*(?:[_.-][a-z0-9]+)+\Z", re.IGNORECASE)
-_SECRET_SHAPE = re.compile(r"\b(?:eyJ|gAAAAA|sk-|sess-|rt_|fk-)[\w.~+/=-]{8,}")
 _MODEL_REFUSED = re.compile(
     r"\bmodel\b.*\b(?:not|no longer|unknown)\b|\b(?:unknown|no such|invalid) model\b"
 )
+_GPT = re.compile(r"\b(?:gpts?|gizmos?)\b(?![-.]?\d)")
+_MODEL = re.compile(r"\bmodels?\b")
+_PLAN = re.compile(r"\b(?:plans?|subscriptions?|subscribe|upgrade|features?)\b")
+_COUNTRY = re.compile(r"\b(?:country|countries|territory)\b")
+_NO_ROUTE = re.compile(r"(?:40[45] )?(?:(?:page )?not found|method not allowed)\.?")
+_NO_ROUTE_CODES = frozenset({"", "not_found", "method_not_allowed"})
 _SPEAKS_OF_CONVERSATION = re.compile(r"(?<![/\w])conversation\b(?![/?])", re.IGNORECASE)
 _IMAGE_QUOTA_SIGNS = (
     "generating images too quickly",
@@ -52,26 +52,15 @@ _ESTIMATED_WAIT = re.compile(r"estimated_wait_seconds\W{1,4}(\d{1,9})")
 _LONGEST_QUOTA_TEXT = 4000
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """What a refusal says. Empty strings where it says nothing; `reset_seconds` from now.
-
-    `code` is in lower case. `message` is plain text that may be shown: no page, no token, not long.
-    """
-
-    status: int
-    code: str
-    message: str
-    reset_seconds: float | None
-    is_page: bool
-    is_empty: bool
+class RouteMissing(UpstreamBadResponse):
+    """A 404 or 405 that speaks of nothing in particular, so of the path that was asked for."""
 
 
 def classify(
     status: int,
     content_type: str,
     headers: Mapping[str, str],
-    body: bytes | str | Mapping[str, Any],
+    body: Body,
     now: float,
 ) -> Chat2ApiError:
     """The error for an answer that is not what was asked for.
@@ -79,7 +68,7 @@ def classify(
     `status` 200 stands for errors inside a stream and for answers of the wrong type. `now` is in epoch
     seconds. Codes weigh more than statuses, statuses more than words, except where a status is vague.
     """
-    if _is_challenge(content_type, headers, body):
+    if is_challenge(content_type, headers, body):
         return UpstreamChallenge("The upstream asks for a browser check, which is not solved here.")
     refusal = read_refusal(status, content_type, headers, body, now)
     make = _BY_CODE.get(refusal.code)
@@ -106,113 +95,6 @@ def image_quota(text: str, now: float) -> UpstreamRateLimited | None:
     )
 
 
-def read_refusal(
-    status: int,
-    content_type: str,
-    headers: Mapping[str, str],
-    body: bytes | str | Mapping[str, Any],
-    now: float,
-) -> Refusal:
-    """Code, message and reset time from any shape of sheet 10.4: JSON of many kinds, text, a page, nothing."""
-    document = _parse(body)
-    is_page = document is None and _is_page(content_type, body)
-    if isinstance(document, Mapping):
-        parts = list(_parts(document))
-        code = "wss_url" if "wss_url" in document else _code(parts)
-        message = _message(parts)
-    elif is_page or document is None:
-        parts, code, message = [], "", "" if is_page else _as_text(body)
-    else:
-        parts, code, message = [], "", document if isinstance(document, str) else ""
-    if not code and _CODE_SHAPE.match(message):
-        code, message = message, ""
-    reset = resets.seconds_in_body(parts, now)
-    if reset is None:
-        reset = resets.seconds_in_header(_header(headers, "retry-after"), now)
-    if reset is None:
-        reset = resets.seconds_in_text(message)
-    return Refusal(status, code.lower(), _plain(message), reset, is_page, not body)
-
-
-# --- reading -------------------------------------------------------------------------------------
-
-
-def _parse(body: bytes | str | Mapping[str, Any]) -> Any:
-    if isinstance(body, Mapping):
-        return body
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    return {} if document is None else document
-
-
-def _as_text(body: bytes | str | Mapping[str, Any]) -> str:
-    if isinstance(body, bytes):
-        return body.decode("utf-8", "replace")
-    return body if isinstance(body, str) else ""
-
-
-def _is_page(content_type: str, body: bytes | str | Mapping[str, Any]) -> bool:
-    return "html" in content_type.lower() or _as_text(body).lstrip().startswith("<")
-
-
-def _is_challenge(
-    content_type: str, headers: Mapping[str, str], body: bytes | str | Mapping[str, Any]
-) -> bool:
-    if _header(headers, "cf-mitigated") == "challenge":
-        return True
-    if isinstance(body, Mapping) or not _is_page(content_type, body):
-        return False
-    page = _as_text(body).lower()
-    return any(sign in page for sign in _CHALLENGE_SIGNS)
-
-
-def _header(headers: Mapping[str, str], name: str) -> str | None:
-    return next((value for key, value in headers.items() if key.lower() == name), None)
-
-
-def _parts(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The objects that may hold the story, the innermost first."""
-    for name in ("error", "detail"):
-        inner = document.get(name)
-        if isinstance(inner, list) and inner:
-            inner = inner[0]
-        if isinstance(inner, Mapping):
-            yield inner
-    yield document
-
-
-def _code(parts: list[Mapping[str, Any]]) -> str:
-    for name in ("code", "error_code", "type"):
-        for part in parts:
-            value = part.get(name)
-            # The standard types name a family and not a reason.
-            if isinstance(value, str) and value and not value.endswith("_error"):
-                return value
-    return ""
-
-
-def _message(parts: list[Mapping[str, Any]]) -> str:
-    for part in parts:
-        for name in ("message", "msg", "detail", "error_description", "error", "error_message"):
-            value = part.get(name)
-            if isinstance(value, str) and value:
-                return value
-    return ""
-
-
-def _plain(message: str) -> str:
-    """One line of text that may be shown to the caller."""
-    if "<" in message and re.search(r"<(?:!doctype|html|head|body|script|div)\b", message, re.I):
-        return ""
-    line = " ".join(_SECRET_SHAPE.sub("***", message[: 2 * _LONGEST_MESSAGE]).split())
-    line = "".join(letter for letter in line if letter.isprintable())
-    return line if len(line) <= _LONGEST_MESSAGE else line[: _LONGEST_MESSAGE - 1] + "…"
-
-
-# --- meaning -------------------------------------------------------------------------------------
-
 Make = Callable[[Refusal], Chat2ApiError]
 
 
@@ -221,6 +103,8 @@ def _by_words(refusal: Refusal) -> Make | None:
     for sign, make in _BY_WORDS:
         if sign in words:
             return make
+    if refusal.status in (400, 401, 403, 404) and _GPT.search(words):
+        return _unknown_model
     if refusal.status in (400, 403, 404) and _MODEL_REFUSED.search(words):
         return _unknown_model
     return None
@@ -248,8 +132,41 @@ def _workspace(_refusal: Refusal) -> Chat2ApiError:
     return UpstreamAuthFailed("The upstream says that the account's workspace cannot be used.")
 
 
+def _login_unclear(_refusal: Refusal) -> Chat2ApiError:
+    return UpstreamAuthUnclear("The upstream answered as if the account were not logged in.")
+
+
 def _denied(refusal: Refusal) -> Chat2ApiError:
+    """Distrust: of where we come from, or of a proof that may be stale."""
     return UpstreamAccessDenied(refusal.message or "The upstream denied access from here.")
+
+
+def _forbidden(refusal: Refusal) -> Chat2ApiError:
+    """What is not distrust is about what was asked for: no account may suffer for one caller's wish."""
+    words = refusal.message.lower()
+    if refusal.is_page or not (refusal.code or words) or "workspace" in words:
+        return _denied(refusal)
+    if _COUNTRY.search(words):
+        return _not_here(refusal)
+    if _MODEL.search(words):
+        return _unknown_model(refusal)
+    if _PLAN.search(words):
+        return Unsupported(refusal.message)
+    return _not_here(refusal)
+
+
+def _not_here(refusal: Refusal) -> Chat2ApiError:
+    error = UpstreamAccessDenied(refusal.message or "The upstream does not allow this request.")
+    error.another_account_helps = False
+    error.blame = Blame.NONE
+    return error
+
+
+def _not_included(refusal: Refusal) -> Chat2ApiError:
+    """This account's plan lacks it; another's may not."""
+    error = UpstreamAccessDenied(refusal.message or "The account's plan does not include this.")
+    error.blame = Blame.NONE
+    return error
 
 
 def _challenge(_refusal: Refusal) -> Chat2ApiError:
@@ -268,7 +185,16 @@ def _missing(refusal: Refusal) -> Chat2ApiError:
     """A conversation, or just the route: paths name conversations too."""
     if _SPEAKS_OF_CONVERSATION.search(refusal.message):
         return _no_conversation(refusal)
-    return _bad_response(refusal)
+    return _no_route(refusal)
+
+
+def _no_route(refusal: Refusal) -> Chat2ApiError:
+    """Only what says nothing else is about the route: going to another one costs everybody an hour."""
+    words = refusal.message.lower()
+    says_nothing = refusal.code in _NO_ROUTE_CODES and (not words or _NO_ROUTE.fullmatch(words))
+    if not says_nothing:
+        return _bad_response(refusal)
+    return RouteMissing(refusal.message or f"The upstream answered with status {refusal.status}.")
 
 
 def _busy(refusal: Refusal) -> Chat2ApiError:
@@ -350,9 +276,9 @@ _BY_CODE: Mapping[str, Make] = {
     "usage_limit_reached": _account_limited,
     "rate_limit_exceeded": _limited,
     "too_many_requests": _limited,
-    "usage_not_included": _denied,
-    "unsupported_country": _denied,
-    "unsupported_country_region_territory": _denied,
+    "usage_not_included": _not_included,
+    "unsupported_country": _not_here,
+    "unsupported_country_region_territory": _not_here,
     "model_not_found": _unknown_model,
     "conversation_not_found": _no_conversation,
     "conversation_inaccessible": _no_conversation,
@@ -367,12 +293,13 @@ _BY_CODE: Mapping[str, Make] = {
 # First hit wins. Only words that say one thing wherever they stand.
 _BY_WORDS: tuple[tuple[str, Make], ...] = (
     ("unusual activity", _denied),
-    ("unsupported country", _denied),
+    ("unsupported country", _not_here),
     ("only one message at a time", _busy),
     ("could not parse your authentication token", _auth_failed),
     ("authentication token has been invalidated", _auth_failed),
     ("authentication token is expired", _auth_failed),
     ("signed out", _auth_failed),
+    ("account has been deactivated", _auth_failed),
     ("turnstile", _challenge),
     ("arkose", _challenge),
     ("content policy", _policy),
@@ -391,10 +318,11 @@ _BY_WORDS: tuple[tuple[str, Make], ...] = (
 _BY_STATUS: Mapping[int, Make] = {
     **dict.fromkeys((301, 302, 303, 307, 308), _redirect),
     400: _request,
-    401: _auth_failed,
+    401: _login_unclear,
     402: _workspace,
-    403: _denied,
+    403: _forbidden,
     404: _missing,
+    405: _no_route,
     408: _timed_out,
     409: _busy,
     413: _too_long,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from chat2api.chat.conversation import (
     Conversation,
@@ -19,6 +19,8 @@ from chat2api.chat.conversation import (
 from chat2api.errors import RequestError, Unsupported
 from chat2api.providers.chatgpt.models import Target
 from chat2api.providers.chatgpt.persona import Persona
+
+HistoryForm = Literal["messages", "folded"]
 
 NEW_CHAT_ROOT = "client-created-root"
 
@@ -60,13 +62,17 @@ def build_turn(
     temporary: bool,
     new_id: Callable[[], str],
     now: float,
+    history_form: HistoryForm = "messages",
 ) -> Turn:
     """Raises Unsupported for parts this upstream cannot take yet, RequestError for an empty turn.
 
-    A new chat sends the whole history as several messages; a continued one only what is new.
+    A new chat sends the whole history, as several messages or folded into one (sheet 4.4); a continued
+    one only what is new.
     """
     reply_to = conversation.reply_to
     messages = _new_messages(conversation.messages) if reply_to else conversation.messages
+    if history_form == "folded":
+        messages = _folded(messages)
     wire = tuple(_wire_message(message, new_id(), now) for message in messages)
     if not wire:
         raise RequestError("There is no new message to send.", param="messages")
@@ -85,6 +91,14 @@ def _new_messages(messages: Sequence[Message]) -> Sequence[Message]:
         if messages[index].role == "assistant":
             return messages[index + 1 :]
     return messages
+
+
+def _folded(messages: Sequence[Message]) -> Sequence[Message]:
+    """One message of the user that tells who said what. What a user says alone needs no label."""
+    if not messages or (len(messages) == 1 and messages[0].role in ("user", "tool")):
+        return messages
+    told = "\n\n".join(f"{one.role.capitalize()}: {_text_of(one)}" for one in messages)
+    return (Message("user", (Text(told),)),)
 
 
 def _wire_message(message: Message, message_id: str, now: float) -> dict[str, Any]:

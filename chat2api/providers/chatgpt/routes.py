@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Literal
 
-from chat2api.errors import Chat2ApiError, NotFound, UpstreamBadResponse
 from chat2api.providers.chatgpt.session import Session
 
 KEEP_SECONDS = 3600.0
@@ -47,11 +46,6 @@ class Routes:
         """Try this one last for a while. What stands on the other side was missing before, or never tried."""
         self._missing[(session.base + session.prefix, what)] = self._clock() + KEEP_SECONDS
         self._missing.pop((session.base + session.prefix, _OTHER[what]), None)
-
-    @staticmethod
-    def is_missing(problem: Chat2ApiError) -> bool:
-        """Whether a 404 or 405 speaks of the path, and not of a model or a conversation."""
-        return type(problem) in (NotFound, UpstreamBadResponse)
 
     def _is_missing(self, session: Session, what: What) -> bool:
         return self._missing.get((session.base + session.prefix, what), 0.0) > self._clock()

@@ -18,6 +18,8 @@ from chat2api.errors import (
     UpstreamLoginRequired,
 )
 from chat2api.providers.chatgpt import proof
+from chat2api.providers.chatgpt.headers import header_text
+from chat2api.providers.chatgpt.refusals import RouteMissing
 from chat2api.providers.chatgpt.routes import Routes
 from chat2api.providers.chatgpt.session import Session, refusal
 
@@ -78,7 +80,7 @@ class Sentinel:
         if response.status == 200:
             return _document(session.document(response))
         problem = refusal(response)
-        if response.status in (404, 405) and self._routes.is_missing(problem):
+        if isinstance(problem, RouteMissing):
             raise _FlowMissing(problem)
         raise problem
 
@@ -194,16 +196,12 @@ def _required(answer: Mapping[str, Any], what: str) -> bool:
 
 
 def _token(answer: Mapping[str, Any], name: str) -> str:
-    value = answer.get(name)
-    if not isinstance(value, str) or not value or not _is_header_safe(value):
+    value = header_text(answer.get(name))
+    if value is None:
         raise UpstreamBadResponse(f"The upstream's requirements carry no usable {name}.")
     return value
 
 
 def _so_header(answer: Mapping[str, Any]) -> dict[str, str]:
-    value = answer.get("so_token")
-    return {_HEADER_SO: value} if isinstance(value, str) and _is_header_safe(value) else {}
-
-
-def _is_header_safe(value: str) -> bool:
-    return value.isascii() and value.isprintable()
+    value = header_text(answer.get("so_token"))
+    return {} if value is None else {_HEADER_SO: value}

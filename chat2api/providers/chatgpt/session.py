@@ -18,6 +18,7 @@ from chat2api.errors import (
 )
 from chat2api.lifetime.call import Call
 from chat2api.pool.values import Credential
+from chat2api.providers.chatgpt.headers import client_hints
 from chat2api.providers.chatgpt.home import HomePage
 from chat2api.providers.chatgpt.persona import Persona
 from chat2api.providers.chatgpt.refusals import classify
@@ -30,9 +31,6 @@ REFUSAL_LIMIT_BYTES = 256 * 1024
 _BROWSER = {
     "Accept-Language": "en-US,en;q=0.9",
     "Priority": "u=1, i",
-    "Sec-Ch-Ua": '"Chromium";v="124", "Google Chrome";v="124", "Not-A.Brand";v="99"',
-    "Sec-Ch-Ua-Mobile": "?0",
-    "Sec-Ch-Ua-Platform": '"Windows"',
     "Sec-Fetch-Dest": "empty",
     "Sec-Fetch-Mode": "cors",
     "Sec-Fetch-Site": "same-origin",
@@ -65,13 +63,18 @@ class Session:
         self.home = home
         self.challenge_announced = False
         self._first_byte_seconds = first_byte_seconds
-        self._common = self._common_headers(credential, workspace_id, extra)
+        self._common = self._common_headers()
 
-    def _common_headers(
-        self, credential: Credential, workspace_id: str | None, extra: Mapping[str, str]
-    ) -> dict[str, str]:
+    def go_on_from(self, home: HomePage) -> None:
+        """Use a newer home page from here on."""
+        self.home = home
+        self._common = self._common_headers()
+
+    def _common_headers(self) -> dict[str, str]:
+        credential, extra, workspace_id = self._with
         headers = {
             **_BROWSER,
+            **client_hints(self.user_agent),
             "Accept": "*/*",
             "Accept-Encoding": "gzip",
             "Origin": self.base,

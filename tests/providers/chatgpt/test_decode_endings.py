@@ -293,11 +293,12 @@ def test_late_sources_are_named_at_the_end(decode, wire) -> None:
     ]
 
 
-def test_the_model_that_served_is_the_one_the_upstream_measured(decode, wire) -> None:
+def test_who_served_says_nothing_to_the_caller(decode, wire) -> None:
     found = decode([
         {"type": "server_ste_metadata", "metadata": {"model_slug": "mini"}},
-        wire.snapshot("a", "Hi", meta={"model_slug": "big", "resolved_model_slug": "bigger"}),
+        wire.snapshot("a", "Hi", done=True),
         "[DONE]",
     ])  # fmt: skip
 
-    assert found.decoder.facts.served_model == "mini"
+    assert found.events == [TextDelta("Hi"), Finish("stop")]
+    assert found.decoder.facts.events_skipped == 0

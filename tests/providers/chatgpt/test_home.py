@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -30,6 +31,7 @@ from chat2api.providers.chatgpt.home import (
 from chat2api.providers.chatgpt.persona import Persona
 from chat2api.providers.protocol import Io
 from chat2api.secret import Secret
+from chat2api.settings.model import Settings
 from chat2api.transport.protocol import Outgoing
 
 BASE = "https://upstream.test"
@@ -186,11 +188,27 @@ class Fetching:
         self.pages = HomePages(self.clock)
         self.call = Call(math.inf)
         self.persona = Persona("subject")
+        self.agent = "agent/1"
+        self.extra: dict[str, str] = {}
 
-    def of(self, base: str = BASE) -> HomePage:
+    def of(self, base: str = BASE, call: Call | None = None) -> HomePage:
         nothing: Any = None
-        io = Io(self.transport, nothing, self.call, Secret("http://proxy.test:1"))
-        return self.pages.of(base, self.persona, "agent/1", io)
+        io = Io(self.transport, nothing, call or self.call, Secret("http://proxy.test:1"))
+        return self.pages.of(base, self.persona, self.agent, io, self.extra)
+
+    def in_background(self, call: Call | None = None) -> tuple[threading.Thread, list[Any]]:
+        """A call of its own, and what becomes of it."""
+        found: list[Any] = []
+
+        def run() -> None:
+            try:
+                found.append(self.of(call=call or Call(math.inf)))
+            except Chat2ApiError as error:
+                found.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        return thread, found
 
 
 @pytest.fixture
@@ -304,10 +322,125 @@ def test_what_is_our_own_fault_is_told(fetching: Fetching) -> None:
         fetching.of()
 
 
-def test_others_go_on_while_one_fetches(fetching: Fetching) -> None:
+def test_the_operators_headers_go_along(fetching: Fetching) -> None:
+    fetching.extra = {"authkey": "relay", "Accept-Language": "de", "Accept": "nothing"}
+    fetching.of()
+    headers = fetching.transport.asked[0].headers
+    assert (headers["authkey"], headers["Accept-Language"]) == ("relay", "de")
+    assert headers["Accept"].startswith("text/html")
+
+
+def test_a_browser_gives_its_hints(fetching: Fetching) -> None:
+    fetching.agent = Settings().user_agent
+    fetching.of()
+    assert fetching.transport.asked[0].headers["Sec-Ch-Ua-Platform"] == '"Windows"'
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_a_page_that_was_forgotten_is_still_better_than_none(
+    fetching: Fetching, trouble: FakeResponse | Exception
+) -> None:
+    fetching.of()
+    fetching.pages.forget(BASE)
+    fetching.transport.answer = trouble
+    assert fetching.of() == READ
+    assert len(fetching.transport.asked) == 2
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_others_go_on_with_the_page_of_before_while_one_fetches(
+    fetching: Fetching, forgotten: bool
+) -> None:
+    fetching.of()
+    if forgotten:
+        fetching.pages.forget(BASE)
+    else:
+        fetching.clock.now += 901
     seen: list[HomePage] = []
     fetching.transport.meanwhile = lambda: seen.append(fetching.of())
+    fetching.transport.answer = fetching.transport.page("<html data-seq='1'>")
+    assert fetching.of().build_number == "1"
+    assert (seen, len(fetching.transport.asked)) == ([READ], 2)
+
+
+# --- the first page of all
+
+
+def waiting(fetching: Fetching, number: int) -> bool:
+    """Whether so many calls wait for the page; looked at for a while."""
+    for _ in range(500):
+        if len(fetching.pages._entries[BASE].waiting) == number:
+            return True
+        time.sleep(0.002)
+    return False
+
+
+@pytest.mark.parametrize(
+    ("answer", "page"),
+    [(FakeTransport.page(), READ), (UpstreamTimeout("Silent."), UNSEEN)],
+)
+def test_all_wait_for_the_first_page_or_go_on_without(
+    fetching: Fetching, answer: FakeResponse | Exception, page: HomePage
+) -> None:
+    others: list[tuple[threading.Thread, list[Any]]] = []
+
+    def meanwhile() -> None:
+        others.extend(fetching.in_background() for _ in range(3))
+        assert waiting(fetching, 3)
+
+    fetching.transport.meanwhile = meanwhile
+    fetching.transport.answer = answer
+    assert fetching.of() == page
+    for thread, found in others:
+        thread.join(5)
+        assert found == [page]
+    assert len(fetching.transport.asked) == 1
+
+
+def test_when_the_one_that_fetches_leaves_another_does(fetching: Fetching) -> None:
+    others: list[tuple[threading.Thread, list[Any]]] = []
+
+    def meanwhile() -> None:
+        fetching.transport.meanwhile = lambda: None
+        others.append(fetching.in_background())
+        assert waiting(fetching, 1)
+        raise ClientGone("Gone.")
+
+    fetching.transport.meanwhile = meanwhile
+    with pytest.raises(ClientGone):
+        fetching.of()
+    for thread, found in others:
+        thread.join(5)
+        assert found == [READ]
+    assert len(fetching.transport.asked) == 2
+
+
+def test_who_leaves_waits_no_more(fetching: Fetching) -> None:
+    call = Call(math.inf)
+
+    def meanwhile() -> None:
+        thread, found = fetching.in_background(call)
+        assert waiting(fetching, 1)
+        call.cancel(ClientGone("Gone."))
+        thread.join(5)
+        assert [type(one) for one in found] == [ClientGone]
+
+    fetching.transport.meanwhile = meanwhile
     assert fetching.of() == READ
-    fetching.clock.now += 901
-    fetching.of()
-    assert (seen, len(fetching.transport.asked)) == ([UNSEEN, READ], 2)
+
+
+def test_nobody_waits_for_ever(fetching: Fetching, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After one full wait in vain the next do not wait at all, until the page comes after all."""
+    monkeypatch.setattr("chat2api.providers.chatgpt.home._LONGEST_WAIT_SECONDS", 0.02)
+    seen: list[HomePage] = []
+
+    def meanwhile() -> None:
+        seen.append(fetching.of())
+        monkeypatch.setattr("chat2api.providers.chatgpt.home._LONGEST_WAIT_SECONDS", 60.0)
+        seen.append(fetching.of())
+
+    fetching.transport.meanwhile = meanwhile
+    assert fetching.of() == READ
+    assert seen == [UNSEEN, UNSEEN]
+    assert fetching.of() == READ
+    assert len(fetching.transport.asked) == 1

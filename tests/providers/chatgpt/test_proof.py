@@ -257,13 +257,6 @@ def test_a_required_proof_without_a_seed() -> None:
     assert proof.empty_token("sha3") == "gAAAAAB"
 
 
-def test_the_admission_of_defeat() -> None:
-    mark = "gAAAAABwQ8Lk5FbGpA2NcR9dShT6gYjU7VxZ4D"
-
-    assert decode(proof.unsolved_token("sha3", "0.5"), mark) == "0.5"
-    assert decode(proof.unsolved_token("fnv", "0.5"), mark, "~S") == "e"
-
-
 def test_asking_is_cheap_enough_to_do_in_place() -> None:
     """Some 16 tries on average, so no trip to another process: shown by the nonces that come out."""
     nonces = [

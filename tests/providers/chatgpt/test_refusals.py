@@ -9,8 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat2api.errors import Blame, Chat2ApiError, UpstreamRateLimited
-from chat2api.providers.chatgpt.refusals import classify, image_quota, read_refusal
+from chat2api.errors import (
+    Blame,
+    Chat2ApiError,
+    UpstreamAuthFailed,
+    UpstreamBadResponse,
+    UpstreamRateLimited,
+)
+from chat2api.providers.chatgpt.refusals import RouteMissing, classify, image_quota
 
 NOW = 1_780_000_000.0
 JSON = "application/json"
@@ -37,17 +43,40 @@ def coded(code: str, message: str = "Some words", **more: Any) -> dict[str, Any]
         (401, coded("token_expired"), "upstream_account_auth_failed", Blame.NEEDS_LOGIN, None),
         (401, coded("token_invalidated"), "upstream_account_auth_failed", Blame.NEEDS_LOGIN, None),
         (401, {"detail": "Could not parse your authentication token."}, "upstream_account_auth_failed", Blame.NEEDS_LOGIN, None),
-        (401, "", "upstream_account_auth_failed", Blame.NEEDS_LOGIN, None),
+        (401, coded("invalid_jwt"), "upstream_account_auth_failed", Blame.NEEDS_LOGIN, None),
+        (401, coded("token_revoked"), "upstream_account_auth_failed", Blame.NEEDS_LOGIN, None),
+        (401, {"error": "user_deleted", "error_description": "No such user"}, "upstream_account_auth_failed", Blame.NEEDS_LOGIN, None),
+        (401, {"detail": "Your session was signed out."}, "upstream_account_auth_failed", Blame.NEEDS_LOGIN, None),
+        (401, {"detail": "Your account has been deactivated."}, "upstream_account_auth_failed", Blame.NEEDS_LOGIN, None),
+        (401, "", "upstream_account_auth_failed", Blame.EGRESS, None),
+        (401, "<html><h1>Authorization required</h1></html>", "upstream_account_auth_failed", Blame.EGRESS, None),
+        (401, {"detail": "Unauthorized"}, "upstream_account_auth_failed", Blame.EGRESS, None),
+        (401, coded("relay_key_missing"), "upstream_account_auth_failed", Blame.EGRESS, None),
+        (401, {"detail": "Must be logged in to use this GPT"}, "model_not_found", Blame.NONE, "Must be logged in to use this GPT"),
         (402, coded("deactivated_workspace"), "upstream_account_auth_failed", Blame.NEEDS_LOGIN, None),
         (402, "", "upstream_account_auth_failed", Blame.NEEDS_LOGIN, None),
         (403, {"detail": "Unusual activity has been detected from your device."}, "upstream_access_denied", Blame.EGRESS, None),
         (403, "", "upstream_access_denied", Blame.EGRESS, None),
-        (403, coded("unsupported_country"), "upstream_access_denied", Blame.EGRESS, "Some words"),
+        (403, {}, "upstream_access_denied", Blame.EGRESS, "The upstream denied access from here."),
+        (403, coded("unsupported_country"), "upstream_access_denied", Blame.NONE, "Some words"),
+        (403, {"detail": "Country, region, or territory not supported"}, "upstream_access_denied", Blame.NONE, None),
+        (403, {"detail": "This feature is not available in your country."}, "upstream_access_denied", Blame.NONE, None),
+        (403, coded("usage_not_included"), "upstream_access_denied", Blame.NONE, "Some words"),
+        (403, {"detail": "You do not have access to this GPT."}, "model_not_found", Blame.NONE, "You do not have access to this GPT."),
+        (403, {"detail": "You do not have access to this model."}, "model_not_found", Blame.NONE, None),
+        (403, {"detail": "Your plan does not include this."}, "unsupported_value", Blame.NONE, "Your plan does not include this."),
+        (403, {"detail": "Upgrade to use ChatGPT this way."}, "unsupported_value", Blame.NONE, None),
+        (403, {"detail": "This feature is turned off."}, "unsupported_value", Blame.NONE, None),
+        (403, {"detail": "You do not have access to this workspace."}, "upstream_access_denied", Blame.EGRESS, None),
+        (403, {"detail": "No."}, "upstream_access_denied", Blame.NONE, "No."),
+        (403, coded("made_up_code"), "upstream_access_denied", Blame.NONE, "Some words"),
         (403, {"detail": "turnstile token missing"}, "upstream_challenge_required", Blame.EGRESS, None),
         (403, coded("model_not_found"), "model_not_found", Blame.NONE, "Some words"),
         (404, coded("conversation_not_found"), "conversation_not_found", Blame.NONE, "Some words"),
         (404, {"detail": "The conversation does not exist."}, "conversation_not_found", Blame.NONE, None),
         (404, {"detail": "The model `x` does not exist or you do not have access to it."}, "model_not_found", Blame.NONE, None),
+        (404, {"detail": "Gizmo not found"}, "model_not_found", Blame.NONE, "Gizmo not found"),
+        (404, {"detail": "This GPT does not exist."}, "model_not_found", Blame.NONE, None),
         (404, {"detail": "Not Found"}, "upstream_bad_response", Blame.TRANSIENT, "Not Found"),
         (404, {"detail": "No route /backend-api/f/conversation"}, "upstream_bad_response", Blame.TRANSIENT, None),
         (405, "", "upstream_bad_response", Blame.TRANSIENT, "The upstream answered with status 405."),
@@ -107,6 +136,59 @@ def test_a_body_we_spelled_wrong_is_no_accounts_fault() -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "helps"),
+    [
+        ("", True),
+        ({"detail": "Unusual activity has been detected."}, True),
+        (coded("usage_not_included"), True),
+        (coded("unsupported_country"), False),
+        ({"detail": "You do not have access to this GPT."}, False),
+        ({"detail": "Your plan does not include this."}, False),
+        ({"detail": "No."}, False),
+    ],
+)
+def test_whether_another_account_may_do_what_this_one_may_not(body: Any, helps: bool) -> None:
+    error = told(403, body)
+
+    assert error.another_account_helps is helps
+    assert error.status not in (401, 403)
+
+
+def test_an_unclear_401_is_still_the_callers_where_the_token_is() -> None:
+    assert isinstance(told(401, ""), UpstreamAuthFailed)
+
+
+@pytest.mark.parametrize("status", [404, 405])
+@pytest.mark.parametrize(
+    ("body", "missing"),
+    [
+        ("", True),
+        ("null", True),
+        ("{}", True),
+        ("<html><h1>404</h1></html>", True),
+        ("Not Found", True),
+        ("404 page not found", True),
+        ({"detail": "Not Found"}, True),
+        ({"detail": "Method Not Allowed"}, True),
+        ({"error": "not_found"}, True),
+        ({"error": {"message": "Not found.", "code": "not_found"}}, True),
+        ({"message": "Method not allowed"}, True),
+        ({"detail": "File not found"}, False),
+        ({"detail": "No."}, False),
+        (coded("something_else", "Not Found"), False),
+        (coded("model_not_found"), False),
+        (coded("conversation_not_found"), False),
+    ],
+)
+def test_which_answers_speak_of_the_route(status: int, body: Any, missing: bool) -> None:
+    assert isinstance(told(status, body), RouteMissing) is missing
+
+
+def test_a_gpt_that_is_not_found_is_no_route() -> None:
+    assert not isinstance(told(404, {"detail": "Gizmo not found"}), UpstreamBadResponse)
+
+
+@pytest.mark.parametrize(
     ("status", "body", "headers", "seconds", "per_model"),
     [
         (429, coded("model_cap_exceeded", clears_in=252), {}, 252, True),
@@ -133,36 +215,6 @@ def test_limits(
 
     assert isinstance(error, UpstreamRateLimited)
     assert (error.retry_after, error.per_model) == (seconds, per_model)
-
-
-@pytest.mark.parametrize(
-    ("body", "code", "message"),
-    [
-        ({"detail": "text"}, "", "text"),
-        ({"detail": {"code": "C_d", "message": "m"}}, "c_d", "m"),
-        ({"detail": [{"msg": "m", "type": "missing"}]}, "missing", "m"),
-        ({"error": {"code": "x_y", "message": "m", "type": "invalid_request_error"}}, "x_y", "m"),
-        ({"error": {"code": None, "message": "m", "type": "invalid_request_error"}}, "", "m"),
-        ({"error": "text"}, "", "text"),
-        ({"error": "invalid_grant", "error_description": "gone"}, "", "gone"),
-        ({"error": "some_code"}, "some_code", ""),
-        ({"error": "text", "error_code": "x_y"}, "x_y", "text"),
-        ({"message": "m"}, "", "m"),
-        ("plain text", "", "plain text"),
-        ('"quoted"', "", "quoted"),
-        ("[1]", "", ""),
-        ("null", "", ""),
-        ("<p>page</p>", "", ""),
-        ({"message": "<html>page</html>"}, "", ""),
-        ("", "", ""),
-    ],
-)
-def test_shapes(body: Any, code: str, message: str) -> None:
-    raw = body if isinstance(body, str) else json.dumps(body)
-
-    refusal = read_refusal(400, JSON, {}, raw, NOW)
-
-    assert (refusal.code, refusal.message) == (code, message)
 
 
 def test_messages_are_short_plain_and_without_tokens() -> None:

@@ -27,6 +27,7 @@ from chat2api.providers.chatgpt.models import Target
 from chat2api.providers.chatgpt.persona import Persona
 from chat2api.providers.chatgpt.request import (
     NEW_CHAT_ROOT,
+    HistoryForm,
     Turn,
     build_turn,
     classic_body,
@@ -60,6 +61,7 @@ def built(
     reply_to: ReplyTo | None = None,
     temporary: bool = True,
     workspace: str | None = None,
+    history_form: HistoryForm = "messages",
 ) -> Turn:
     conversation = Conversation(
         "auto",
@@ -68,7 +70,12 @@ def built(
         workspace_id=workspace,
     )
     return build_turn(
-        conversation, target or Target("gpt-5-6"), temporary=temporary, new_id=ids(), now=NOW
+        conversation,
+        target or Target("gpt-5-6"),
+        temporary=temporary,
+        new_id=ids(),
+        now=NOW,
+        history_form=history_form,
     )
 
 
@@ -79,6 +86,45 @@ def sent(turn: Turn) -> list[tuple[str, str]]:
 
 
 # --- messages
+
+
+def test_a_history_may_be_folded_into_one_message() -> None:
+    turn = built(*HISTORY, history_form="folded")
+    assert sent(turn) == [
+        ("user", "System: Be brief.\n\nUser: Hi\n\nAssistant: Hello.\n\nUser: Say more")
+    ]
+    assert turn.message_ids == {"id-1"}
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        (Message("user", (Text("Hi"),)), "Hi"),
+        (Message("tool", (ToolResult("call-1", "42"),)), "42"),
+        (Message("system", (Text("Be brief."),)), "System: Be brief."),
+        (Message("assistant", (Text("Hello."),)), "Assistant: Hello."),
+    ],
+)
+def test_what_a_user_says_alone_needs_no_label(message: Message, text: str) -> None:
+    assert sent(built(message, history_form="folded")) == [("user", text)]
+
+
+def test_a_continued_chat_folds_only_what_is_new() -> None:
+    new = (Message("system", (Text("Rhyme."),)), Message("user", (Text("More"),)))
+    turn = built(*HISTORY[:3], *new, reply_to=KEPT, history_form="folded")
+    assert sent(turn) == [("user", "System: Rhyme.\n\nUser: More")]
+    assert turn.conversation_id == "conv-1"
+
+
+def test_an_empty_turn_is_refused_in_either_form() -> None:
+    for form in ("messages", "folded"):
+        with pytest.raises(RequestError):
+            built(*HISTORY[:3], reply_to=KEPT, history_form=form)  # type: ignore[arg-type]
+
+
+def test_pictures_cannot_be_folded_either() -> None:
+    with pytest.raises(Unsupported):
+        built(*HISTORY, Message("user", (Image("https://x.test/a.png"),)), history_form="folded")
 
 
 def test_a_new_chat_sends_the_whole_history() -> None:

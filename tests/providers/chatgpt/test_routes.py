@@ -7,15 +7,6 @@ from typing import Any
 
 import pytest
 
-from chat2api.errors import (
-    ConversationNotFound,
-    NotFound,
-    RequestError,
-    UnknownModel,
-    UpstreamAccessDenied,
-    UpstreamBadResponse,
-    UpstreamConnectionError,
-)
 from chat2api.providers.chatgpt.routes import KEEP_SECONDS, Routes
 
 NEWER_FIRST, OLDER_FIRST = (True, False), (False, True)
@@ -105,19 +96,3 @@ def test_the_newest_finding_holds(routes: Routes) -> None:
     for missing, order in (("two_step", OLDER_FIRST), ("single", NEWER_FIRST)):
         routes.note_missing(HERE, missing)  # type: ignore[arg-type]
         assert routes.sentinel_order(HERE, "auto") == order
-
-
-@pytest.mark.parametrize(
-    ("problem", "missing"),
-    [
-        (NotFound("404"), True),
-        (UpstreamBadResponse("405"), True),
-        (UnknownModel("No such model."), False),
-        (ConversationNotFound("No such conversation."), False),
-        (UpstreamAccessDenied("Unusual."), False),
-        (UpstreamConnectionError("Reset."), False),
-        (RequestError("Bad."), False),
-    ],
-)
-def test_which_refusals_speak_of_the_path(problem: Any, missing: bool) -> None:
-    assert Routes.is_missing(problem) is missing

@@ -125,7 +125,7 @@ def test_requirements_are_fresh_but_the_opening_token_serves_a_page(
 def test_an_upstream_without_two_steps_is_asked_once(
     stage: Any, clock: Any, session: Any, sentinel: Any, script: Any, status: int
 ) -> None:
-    stage.upstream.plays(PREPARE, script.json({"detail": "Not here"}, status))
+    stage.upstream.plays(PREPARE, script.json({"detail": "Not Found"}, status))
     it = sentinel()
     assert it.clear(session()) == {TOKEN: "single-token"}
     it.clear(session())

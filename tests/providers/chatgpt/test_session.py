@@ -32,7 +32,7 @@ from chat2api.secret import Secret
 from chat2api.transport.protocol import Outgoing
 
 BASE = "https://upstream.test"
-AGENT = "Agent/1.0 Chrome/124"
+AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/124.0.0.0 Safari/537.36"
 TOKEN = "eyJhbGci.token-of-a"
 ME = "/backend-api/me"
 

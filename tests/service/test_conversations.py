@@ -9,7 +9,7 @@ from chat2api.chat.conversation import Conversation, ReplyTo
 from chat2api.chat.events import Event, Failure, Finish, TextDelta, Thread
 from chat2api.errors import ConversationNotFound, NoAccountAvailable, UpstreamConnectionError
 from chat2api.pool.values import Need
-from chat2api.service.threads import ThreadBook
+from chat2api.service.conversations import ThreadBook
 
 Stage = Any
 

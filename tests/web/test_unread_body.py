@@ -11,8 +11,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from chat2api.web import lingering
-from chat2api.web.lingering import end_connection
+from chat2api.web import unread_body
+from chat2api.web.unread_body import end_connection
 
 Pair = tuple[socket.socket, socket.socket]
 ANSWER = b"HTTP/1.1 413 Content Too Large\r\n\r\n"
@@ -69,7 +69,7 @@ def test_a_caller_who_has_left_is_no_other_case(connected: Pair) -> None:
 def test_a_caller_who_does_not_leave_is_left(
     connected: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lingering, "_LONGEST_SECONDS", 0.1)
+    monkeypatch.setattr(unread_body, "_LONGEST_SECONDS", 0.1)
     ours, theirs = connected
     began = time.monotonic()
     theirs.sendall(b"more")
@@ -80,7 +80,7 @@ def test_a_caller_who_does_not_leave_is_left(
 def test_a_caller_who_never_stops_sending_is_left(
     connected: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lingering, "_MOST_BYTES", 1024 * 1024)
+    monkeypatch.setattr(unread_body, "_MOST_BYTES", 1024 * 1024)
     ours, theirs = connected
     with sending(theirs, 40 * 1024 * 1024) as read:
         assert ended(ours) == errno.EPIPE

@@ -4,7 +4,7 @@ import json
 import pytest
 from gunicorn.http import errors as parser
 
-from chat2api.serve.refusals import INTERNAL_ERROR, METHOD_NOT_ALLOWED, draw, refusal
+from chat2api.serve.parser_errors import INTERNAL_ERROR, METHOD_NOT_ALLOWED, draw, refusal
 
 PLANTED = "planted\r\n<b>"
 
