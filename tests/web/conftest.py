@@ -24,9 +24,9 @@ from chat2api.runtime import Lifecycle, Runtime
 from chat2api.secret import Secret
 from chat2api.service.access import Access, hash_key
 from chat2api.service.completion import Completions, TurnLimits
+from chat2api.service.conversations import ThreadBook
 from chat2api.service.egress import Egress
 from chat2api.service.models import ModelCatalog
-from chat2api.service.conversations import ThreadBook
 from chat2api.service.usage import UsageCounter
 from chat2api.settings.model import Settings
 from chat2api.web.routes import register_routes
@@ -125,6 +125,9 @@ class FakePool:
 
     def report(self, lease: Lease, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
+
+    def glance(self, need: Need) -> Account:
+        return self.account
 
     def refusal(self, need: Need) -> None:
         return None

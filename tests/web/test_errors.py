@@ -174,14 +174,13 @@ def test_the_wait_is_whole_seconds_and_never_too_short(site: Any, wait: float, s
         ("/chat/completions", "set the base URL to end in /v1"),
         ("/models", "set the base URL to end in /v1"),
         ("/v1//models", "double slash"),
-        ("//v1/models", "double slash"),
+        ("/v1/models//x", "double slash"),
         ("/v1/nothing", "Unknown path."),
         ("/v1", "Unknown path."),
     ],
 )
 def test_an_unknown_address_is_explained(site: Any, path: str, hint: str) -> None:
-    environ = {"PATH_INFO": path}  # the client would tidy it up
-    response = site.send("GET", "/", base_url="http://evil.test", environ_overrides=environ)
+    response = site.send("GET", path, base_url="http://evil.test")
     error = response.get_json()["error"]
     assert (response.status_code, error["code"]) == (404, "not_found")
     assert hint in error["message"]

@@ -129,6 +129,13 @@ def test_a_handoff_is_followed_or_told(decode, wire) -> None:
     assert decoder.finish() == [Finish("stop")]
 
 
+def test_a_resume_token_must_fit_into_a_header(decode) -> None:
+    tokens = ["good", "line\nbreak", "", None, ["odd"]]
+    records = [{"type": "resume_conversation_token", "token": token} for token in tokens]
+    assert decode(records, finish=False).decoder.facts.resume_token == "good"
+    assert decode(records[1:], finish=False).decoder.facts.resume_token is None
+
+
 def test_a_resumed_stream_may_begin_again(decode, wire) -> None:
     start = [SseRecord("delta_encoding", '"v1"'), wire.record(wire.root("a"))]
     found = decode([*start, wire.append("One"), {"v": ", two"}], finish=False)

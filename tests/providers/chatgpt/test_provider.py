@@ -355,6 +355,33 @@ def test_a_call_that_ends_during_preparation(stage: Any, script: Any) -> None:
     assert stage.upstream.calls == WHOLE_TURN[:-1]
 
 
+# --- going on elsewhere
+
+
+@pytest.mark.parametrize(
+    ("in_header", "in_stream", "shown"),
+    [("of-header", None, "of-header"), ("of-header", "of-stream", "of-stream"), ("ü", None, None)],
+)
+def test_the_header_may_bring_what_a_resume_needs(
+    stage: Any, script: Any, in_header: str, in_stream: str | None, shown: str | None
+) -> None:
+    """The stream's own word weighs more (sheet 4.3); without any the stored conversation is read."""
+    resume, stored = f"{NEWER}/resume", "GET /backend-api/conversation/c"
+    told = {"type": "resume_conversation_token", "token": in_stream, "conversation_id": "c"}
+    cut = script.stream(script.events(*[told] * bool(in_stream), script.said("Hel")))
+    cut.headers = {**cut.headers, "X-Conduit-Token": in_header}
+    stage.upstream.plays(NEWER, cut)
+    rest = script.events(script.said("Hello!", done=True), "[DONE]")
+    stage.upstream.plays(resume, script.stream(rest))
+    message = script.said("Hello!", done=True)["message"]
+    mapping = {"a": {"id": "a", "message": message, "parent": None}}
+    stage.upstream.plays(stored, script.json({"mapping": mapping, "current_node": "a"}))
+    events = stage.turn(keep_history=True)
+    assert [event for event in events if not isinstance(event, Thread)] == HELLO
+    tokens = [request.headers["x-conduit-token"] for request in stage.upstream.sent(resume)]
+    assert tokens == [shown] * (shown is not None)
+
+
 # --- models
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from chat2api.chat.events import Finish, TextDelta
 from chat2api.errors import (
+    Chat2ApiError,
     ClientGone,
     ContentPolicyViolation,
     ContextTooLong,
@@ -161,14 +162,12 @@ def test_only_after_the_turn_was_sent_may_it_have_been_acted_on(
 
 
 @pytest.mark.parametrize(("status", "acted"), [(500, True), (200, True), (403, False)])
-@pytest.mark.parametrize(
-    "error", [UpstreamConnectionError("Reset."), UpstreamTruncated("Cut."), UpstreamTimeout("Slow")]
-)
+@pytest.mark.parametrize("kind", [UpstreamConnectionError, UpstreamTruncated, UpstreamTimeout])
 def test_an_answer_that_breaks_off_does_not_change_that(
-    stage: Any, script: Any, status: int, acted: bool, error: Exception
+    stage: Any, script: Any, status: int, acted: bool, kind: type[UpstreamError]
 ) -> None:
     broken = script.json({}, status)
-    broken.pieces = (b"<", error)
+    broken.pieces = (b"<", kind("Broken."))
     stage.upstream.plays(NEWER, broken)
     assert stage.fails().after_dispatch is acted
 
@@ -246,6 +245,10 @@ def test_a_moderated_answer_is_an_answer(stage: Any, script: Any) -> None:
 def left_after_first(stage: Any, **fields: Any) -> None:
     with closing(stage.begin(**fields)) as events:
         next(events)
+    stoppers_end()
+
+
+def stoppers_end() -> None:
     for thread in threading.enumerate():
         if thread.name == "stop-conversation":
             thread.join(5)
@@ -283,16 +286,17 @@ def test_what_ended_by_itself_is_not_stopped(stage: Any, script: Any) -> None:
     assert stage.upstream.sent(STOP) == []
 
 
-@pytest.mark.parametrize("error", [ClientGone("Gone."), ShuttingDown("Bye."), UpstreamTimeout("!")])
-def test_a_call_that_is_cancelled_stops_the_turn(stage: Any, script: Any, error: Any) -> None:
+@pytest.mark.parametrize("kind", [ClientGone, ShuttingDown, UpstreamTimeout])
+def test_a_call_that_is_cancelled_stops_the_turn(
+    stage: Any, script: Any, kind: type[Chat2ApiError]
+) -> None:
     """The stop has a call of its own: the other is over."""
+    error = kind("Over.")
     pieces = (script.events(script.said("Hel")), lambda: stage.call.cancel(error))
     stage.upstream.plays(NEWER, script.stream(*pieces, b"never read"))
     events, raised = stage.played(keep_history=True)
     assert (events[-1:], raised) == ([TextDelta("Hel")], error)
-    left_after_first_threads = [t for t in threading.enumerate() if t.name == "stop-conversation"]
-    for thread in left_after_first_threads:
-        thread.join(5)
+    stoppers_end()
     assert stage.upstream.calls == [HOME, *TRY, STOP]
 
 
