@@ -41,6 +41,10 @@ ONCE, EACH, EACH_TWICE = [1], [1] * TRIES, [2] * TRIES
 FAULTS = [
     ("unusual", 502, "upstream_access_denied", EACH_TWICE),
     ("forbidden", 502, "upstream_access_denied", EACH_TWICE),
+    ("country", 502, "upstream_access_denied", ONCE),
+    ("status status=403", 502, "upstream_access_denied", ONCE),
+    ("status status=403 code=usage_not_included form=coded", 502, "upstream_access_denied", EACH),
+    ("status status=403 text='No access to this GPT.'", 404, "model_not_found", ONCE),
     ("challenge", 502, "upstream_challenge_required", EACH),
     ("model", 404, "model_not_found", ONCE),
     ("gone", 404, "conversation_not_found", ONCE),
@@ -54,6 +58,7 @@ FAULTS = [
     ("busy", 429, "rate_limit_exceeded", EACH),
     ("busy status=423", 429, "rate_limit_exceeded", EACH),
     ("expired", 503, "no_account_available", EACH),
+    ("status status=401", 503, "no_account_available", EACH),
     ("payment", 503, "no_account_available", EACH),
     ("status", 502, "upstream_bad_response", EACH),
     ("status status=503 form=html", 502, "upstream_bad_response", EACH),

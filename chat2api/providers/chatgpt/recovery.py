@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from contextlib import closing
 
 from chat2api.chat.events import EventStream
@@ -38,6 +39,7 @@ class Recovery:
         *,
         idle_seconds: float,
         poll_seconds: float = _POLL_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._session = session
         self._turn = turn
@@ -45,7 +47,8 @@ class Recovery:
         self._reader = reader
         self._idle_seconds = idle_seconds
         self._poll_seconds = poll_seconds
-        self._last_news = time.monotonic()
+        self._clock = clock
+        self._last_news = clock()
         self._seen = decoder.facts.events_seen
         self._refused = False
 
@@ -139,7 +142,7 @@ class Recovery:
                 if over:
                     raise ended
                 if events:
-                    self._last_news = time.monotonic()
+                    self._last_news = self._clock()
                 if not self._decoder.async_pending:
                     status = self._stream_status(path)
                     if status == "FAILURE":
@@ -166,8 +169,8 @@ class Recovery:
         seen = self._decoder.facts.events_seen
         if seen != self._seen:
             self._seen = seen
-            self._last_news = time.monotonic()
+            self._last_news = self._clock()
 
     def _give_up_when_idle(self) -> None:
-        if time.monotonic() - self._last_news > self._idle_seconds:
+        if self._clock() - self._last_news > self._idle_seconds:
             raise UpstreamTimeout("The upstream did not go on with its answer.")

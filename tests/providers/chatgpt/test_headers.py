@@ -29,7 +29,7 @@ def hints(engine: str, brand: str, platform: str, mobile: str = "?0") -> dict[st
 
 def test_the_agent_of_the_settings() -> None:
     expected = hints("124", '"Google Chrome";v="124"', "Windows")
-    assert client_hints(Settings().user_agent) == expected
+    assert client_hints(Settings.model_validate({}).user_agent) == expected
 
 
 @pytest.mark.parametrize(

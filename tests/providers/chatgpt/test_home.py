@@ -331,7 +331,7 @@ def test_the_operators_headers_go_along(fetching: Fetching) -> None:
 
 
 def test_a_browser_gives_its_hints(fetching: Fetching) -> None:
-    fetching.agent = Settings().user_agent
+    fetching.agent = Settings.model_validate({}).user_agent
     fetching.of()
     assert fetching.transport.asked[0].headers["Sec-Ch-Ua-Platform"] == '"Windows"'
 

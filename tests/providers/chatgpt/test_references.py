@@ -143,7 +143,7 @@ def test_a_mark_does_not_take_the_source_of_one_before() -> None:
 
 def test_citations_that_grow_shrink_and_are_replaced() -> None:
     made = References(SearchResults())
-    known = [cited("https://a.org", 1)]
+    known: list[Any] = [cited("https://a.org", 1)]
 
     def urls(*, rewritten: bool = False) -> list[str]:
         made.update({"citations": known}, rewritten=rewritten)

@@ -119,7 +119,7 @@ def test_a_continued_chat_folds_only_what_is_new() -> None:
 def test_an_empty_turn_is_refused_in_either_form() -> None:
     for form in ("messages", "folded"):
         with pytest.raises(RequestError):
-            built(*HISTORY[:3], reply_to=KEPT, history_form=form)  # type: ignore[arg-type]
+            built(*HISTORY[:3], reply_to=KEPT, history_form=form)
 
 
 def test_pictures_cannot_be_folded_either() -> None:
