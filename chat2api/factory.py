@@ -12,9 +12,9 @@ from chat2api.providers.chatgpt.provider import ChatGptOptions, ChatGptProvider
 from chat2api.runtime import Lifecycle, Runtime
 from chat2api.service.access import Access, hash_key
 from chat2api.service.completion import Completions, TurnLimits
+from chat2api.service.conversations import ThreadBook
 from chat2api.service.egress import Egress
 from chat2api.service.models import ModelCatalog
-from chat2api.service.conversations import ThreadBook
 from chat2api.service.usage import UsageCounter
 from chat2api.settings.model import Settings
 from chat2api.store.keys import first_key_hash, read_pepper

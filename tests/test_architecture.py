@@ -39,6 +39,7 @@ WITHOUT_MODULE = {
     "providers/chatgpt/test_decode_any.py": "laws of the turn decoder, too much for one file",
     "providers/chatgpt/test_decode_endings.py": "endings of the turn decoder, the same",
     "providers/chatgpt/test_decode_later.py": "pictures and stored conversations of it, the same",
+    "providers/chatgpt/test_provider_failures.py": "failures of the sequence, too much for one file",
     "providers/test_contract.py": "one suite for every provider",
     "store/test_contract.py": "one suite for every pool backend",
 }

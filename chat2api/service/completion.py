@@ -30,6 +30,7 @@ from chat2api.pool.values import Credential, Lease, Need, Outcome
 from chat2api.providers.protocol import Io, Provider
 from chat2api.secret import Secret
 from chat2api.service.access import Anonymous, Direct, PoolKey, Principal, login_required_for
+from chat2api.service.conversations import ThreadBook
 from chat2api.service.egress import Egress
 from chat2api.service.retry import (
     Attempt,
@@ -41,7 +42,6 @@ from chat2api.service.retry import (
     pause_seconds,
 )
 from chat2api.service.seats import OpenSeats
-from chat2api.service.conversations import ThreadBook
 from chat2api.service.usage import UsageCounter
 
 log = logging.getLogger(__name__)

@@ -17,8 +17,8 @@ from chat2api.web import chat, health, models
 from chat2api.web.client_address import Network, client_address, networks
 from chat2api.web.errors import register_errors
 from chat2api.web.ids import new_request_id
-from chat2api.web.unread_body import end_connection
 from chat2api.web.state import RequestState, runtime, set_state, state
+from chat2api.web.unread_body import end_connection
 
 log = logging.getLogger("chat2api.request")
 

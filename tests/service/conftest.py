@@ -19,8 +19,8 @@ from chat2api.providers.protocol import Capabilities, Io, Model
 from chat2api.secret import Secret
 from chat2api.service.access import PoolKey, Principal
 from chat2api.service.completion import Completions, TurnLimits
-from chat2api.service.egress import Egress
 from chat2api.service.conversations import ThreadBook
+from chat2api.service.egress import Egress
 from chat2api.service.usage import UsageCounter
 
 Step = Event | Exception | Callable[[], object]

@@ -1,0 +1,455 @@
+"""The laws of a stream (`chat2api.chat.events`), held by every provider against its simulated upstream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import chat2api.providers
+from chat2api.chat.events import (
+    Event,
+    Failure,
+    Finish,
+    ImageRef,
+    ReasoningDelta,
+    TextDelta,
+    Thread,
+    ToolCallDelta,
+    Usage,
+)
+from chat2api.chat.fold import fold
+from chat2api.errors import Chat2ApiError, ClientGone, UpstreamError
+from chat2api.simulator.behaviours import Behaviour
+from chat2api.simulator.faults.registry import FAULTS
+from chat2api.simulator.scenarios.registry import SCENARIOS
+
+PROVIDERS = {"chatgpt": "simulated"}
+"""Each provider by the fixture that puts it before its upstream."""
+
+WIRES = [("2024", "snapshot"), ("2024", "v1"), ("2026", "snapshot"), ("2026", "v1")]
+
+CASES = [
+    "echo\nWhat is a proof of work?",
+    "echo\n你好，世界",
+    "text",
+    "text words=60 catchup=7",
+    "long kb=5",
+    "unicode",
+    "reasoning",
+    "reasoning commentary=0",
+    "o1",
+    "search",
+    "search late=1",
+    "search2024",
+    "code",
+    "code fail=1",
+    "tools",
+    "picture",
+    "picture n=2",
+    "refusal",
+    "length",
+    "continue",
+    "flood deltas=300",
+    "blob mib=1",
+    "help",
+]
+PREPARED = {"baked", "replay"}  # they do not say what to expect
+FOLLOWED = {"handoff"}  # takes more than one stream
+
+# What becomes of a turn whose stream goes wrong, by what the caller is told.
+HARMLESS = [
+    "malformed count=3",
+    "strange",
+    "scrambled",
+    "double_end",
+    "after_end",
+    "end drop=done",
+    "end drop=done typed=1",
+    "end drop=complete,last_token",
+    "end drop=status",
+    "bytes",
+    "chunks size=3",
+    "split",
+    "joined",
+    "drip size=500 seconds=0",
+    "crlf",
+    "cr",
+    "mixed",
+    "padded",
+    "tight",
+    "nameless",
+    "big mib=1",
+]
+ENDING = {
+    "reset after=3": "upstream_connection_error",
+    "reset at=start": "upstream_connection_error",
+    "reset at=headers": "upstream_connection_error",
+    "cut after=3": "upstream_truncated",
+    "close after=3": "upstream_truncated",
+    "close at=start": "upstream_truncated",
+    "empty": "upstream_truncated",
+    "end drop=done,complete,status": "upstream_truncated",
+    "hang seconds=0.1": "upstream_timeout",
+    "quiet seconds=0.1": "upstream_timeout",
+    "silence seconds=0.1 after=3": "upstream_timeout",
+    "malformed endless=1": "upstream_bad_response",
+    "big mib=3": "upstream_bad_response",
+    **{f"inband form={form}": "upstream_bad_response" for form in ("text", "object", "code")},
+    **{f"inband form={form}": "upstream_bad_response" for form in ("v1", "system_error")},
+    "inband form=detail": "upstream_bad_response",
+    "inband code=rate_limit_exceeded form=code": "rate_limit_exceeded",
+    "inband code=token_expired form=object": "upstream_account_auth_failed",
+    "midway after=3": "upstream_bad_response",
+    "midway after=3 form=detail done=0": "upstream_bad_response",
+    "midway after=3 form=patch": "upstream_bad_response",
+}
+REFUSING = {
+    "expired": "upstream_account_auth_failed",
+    "invalidated": "upstream_account_auth_failed",
+    "payment": "upstream_account_auth_failed",
+    "unusual": "upstream_access_denied",
+    "challenge": "upstream_challenge_required",
+    "forbidden": "upstream_access_denied",
+    "country": "upstream_access_denied",
+    "model": "model_not_found",
+    "gone": "conversation_not_found",
+    "busy": "rate_limit_exceeded",
+    "too_long": "context_length_exceeded",
+    "schema": "upstream_bad_response",
+    "unsupported": "invalid_value",
+    "policy": "content_policy_violation",
+    "rate": "rate_limit_exceeded",
+    "status": "upstream_bad_response",
+    "redirect": "upstream_bad_response",
+    "page": "upstream_bad_response",
+    "json_error": "rate_limit_exceeded",
+    "wss": "upstream_bad_response",
+}
+DEMANDING = {
+    "no_proof": None,
+    "turnstile": None,
+    "arkose": "upstream_challenge_required",
+    "force_login": "login_required",
+    "difficulty": "proof_of_work_too_hard",
+}
+# Faults below what a provider sees: transport/test_http.py.
+OF_THE_TRANSPORT = {"not_http", "short_body", "giant_header", "many_headers"}
+OF_THE_TRANSPORT |= {"gzip", "bomb", "double_gzip", "stacked", "odd_encoding"}
+
+
+@pytest.fixture(params=PROVIDERS)
+def world(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """world(**config): a provider before its simulated upstream; short silences are long ones."""
+    build = request.getfixturevalue(PROVIDERS[request.param])
+
+    def made(**config: Any) -> Any:
+        stage = build(**config)
+        limits = ("first_byte_seconds", "slow_first_byte_seconds", "idle_seconds")
+        short = dict.fromkeys((*limits, "slow_idle_seconds", "resume_after_seconds"), 0.05)
+        stage.options = {**short, "event_limit_bytes": 2_000_000}
+        return stage
+
+    return made
+
+
+def calls(stage: Any, endpoint: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = stage.simulator.journal.records(endpoint=endpoint, since=0)
+    return found
+
+
+def last_turn(stage: Any) -> dict[str, Any]:
+    return calls(stage, "conversation")[-1]
+
+
+def assert_lawful(events: list[Event], error: Chat2ApiError | None, *, kept: bool) -> None:
+    ends = [number for number, event in enumerate(events) if isinstance(event, Finish)]
+    assert ends == ([len(events) - 1] if error is None else []), "one Finish and last, or an error"
+    named: set[int] = set()
+    for event in events:
+        match event:
+            case TextDelta(text) | ReasoningDelta(text):
+                assert text, "nothing was appended"
+            case Thread():
+                assert kept, "a conversation that is not kept is nowhere"
+                assert event.conversation_id
+                assert event.message_id
+            case ToolCallDelta(index, call_id, name):
+                assert (index in named) != bool(call_id and name), "named first, and once"
+                named.add(index)
+            case Failure():
+                raise AssertionError("a provider raises")
+    assert sum(isinstance(event, Usage) for event in events) <= 1
+    assert error is None or (error.message and error.code)
+
+
+def assert_over(stage: Any) -> None:
+    """No exchange of the turn is left open, on either side."""
+    assert stage.simulator.journal.counters["active"] == 0
+
+
+def wanted(record: dict[str, Any]) -> tuple[Any, ...]:
+    """What a right reader gets, as the upstream says."""
+    told = record["expected"]
+    return told["markdown"], told["reasoning"] or "", told["images"], told["finish_reason"]
+
+
+def got(events: list[Event]) -> tuple[Any, ...]:
+    folded = fold(events)
+    images = [event.pointer for event in events if isinstance(event, ImageRef)]
+    return folded.text, folded.reasoning, images, folded.finish_reason
+
+
+def assert_told_so_far(events: list[Event], record: dict[str, Any]) -> None:
+    """What came before an error was right as far as it went."""
+    text, reasoning, *_ = wanted(record)
+    folded = fold(events)
+    assert text.startswith(folded.text)
+    assert reasoning.startswith(folded.reasoning)
+
+
+# --- nobody is left out
+
+
+def test_every_provider_is_here() -> None:
+    (root,) = chat2api.providers.__path__
+    assert {path.parent.name for path in Path(root).glob("*/provider.py")} == set(PROVIDERS)
+
+
+def test_every_scenario_and_fault_is_here() -> None:
+    scenarios = {case.split()[0] for case in CASES} | PREPARED | FOLLOWED
+    assert scenarios == set(SCENARIOS)
+    groups = (HARMLESS, ENDING, REFUSING, DEMANDING, OF_THE_TRANSPORT)
+    assert {fault.split()[0] for group in groups for fault in group} == set(FAULTS)
+
+
+# --- turns that go well
+
+
+@pytest.mark.parametrize(("generation", "encoding"), WIRES)
+@pytest.mark.parametrize("case", CASES)
+def test_scenarios(world: Any, generation: str, encoding: str, case: str) -> None:
+    stage = world(generation=generation, encoding=encoding)
+    for kept in (False, True):
+        events, error = stage.played(f"/sim {case}", keep_history=kept)
+        assert error is None
+        assert_lawful(events, None, kept=kept)
+        enormous = last_turn(stage)["expected"]["text"] is None
+        if not enormous:
+            assert got(events) == wanted(last_turn(stage))
+        assert any(isinstance(event, Thread) for event in events) is kept
+        assert (last_turn(stage)["completed"], last_turn(stage)["aborted"]) == (True, False)
+        assert calls(stage, "stop") == []
+        assert_over(stage)
+
+
+@pytest.mark.parametrize(("generation", "encoding"), WIRES)
+@pytest.mark.parametrize("case", ["text", "reasoning", "search", "unicode"])
+def test_scenarios_without_an_account(
+    world: Any, generation: str, encoding: str, case: str
+) -> None:
+    stage = world(generation=generation, encoding=encoding)
+    if not stage.provider.capabilities.anonymous:
+        pytest.skip("takes accounts only")
+    stage.leave_account()
+    events, error = stage.played(f"/sim {case}", keep_history=True)
+    assert error is None
+    assert_lawful(events, None, kept=False)
+    assert got(events) == wanted(last_turn(stage))
+    assert_over(stage)
+
+
+@pytest.mark.parametrize("case", ["baked deltas=50 gap=0", "replay", "replay cut=7"])
+@pytest.mark.parametrize("encoding", ["snapshot", "v1"])
+def test_prepared_bytes(world: Any, script: Any, encoding: str, case: str) -> None:
+    stage = world(encoding=encoding)
+    recording = script.events(script.said("Hel"), script.said("Hello!", done=True), "[DONE]")
+    stage.simulator.recordings["default"] = recording
+    events, error = stage.played(f"/sim {case}")
+    assert_lawful(events, error, kept=False)
+    assert (error, bool(fold(events).text)) == (None, True)
+    assert_over(stage)
+
+
+def test_turns_side_by_side_and_one_after_another(world: Any) -> None:
+    """No turn knows of another: each brings a proof of its own, and its text is its own."""
+    stage = world()
+    turns = [stage.begin(f"/sim text words={n}") for n in (3, 4, 5)]
+    told: list[list[Event]] = [[] for _ in turns]
+    for _ in range(50):
+        for turn, events in zip(turns, told, strict=True):
+            events.extend(event for event in [next(turn, None)] if event is not None)
+    assert [len(fold(events).text.split()) for events in told] == [3, 4, 5]
+    for events in told:
+        assert_lawful(events, None, kept=False)
+
+
+# --- turns that go wrong
+
+
+@pytest.mark.parametrize("encoding", ["snapshot", "v1"])
+@pytest.mark.parametrize("fault", HARMLESS)
+def test_faults_that_nobody_notices(world: Any, encoding: str, fault: str) -> None:
+    stage = world(encoding=encoding)
+    for case, kept in (("text", False), ("reasoning", False), ("search", True)):
+        events, error = stage.played(f"/sim {case} fault={fault}", keep_history=kept)
+        assert error is None
+        assert_lawful(events, None, kept=kept)
+        assert got(events) == wanted(last_turn(stage))
+        assert_over(stage)
+
+
+@pytest.mark.parametrize("encoding", ["snapshot", "v1"])
+@pytest.mark.parametrize("fault", ENDING)
+def test_faults_that_end_a_temporary_turn(world: Any, encoding: str, fault: str) -> None:
+    stage = world(encoding=encoding)
+    events, error = stage.played(f"/sim text words=40 fault={fault}")
+    assert_lawful(events, error, kept=False)
+    assert (error.code, error.after_dispatch) == (ENDING[fault], True)
+    assert_told_so_far(events, last_turn(stage))
+    assert ("after=3" in fault) == bool(events)
+    assert_over(stage)
+
+
+@pytest.mark.parametrize("encoding", ["snapshot", "v1"])
+@pytest.mark.parametrize("recover", ["resume", "poll", "none"])
+@pytest.mark.parametrize(
+    "fault", ["reset after=3", "cut after=3", "close after=3", "silence seconds=0.1 after=3"]
+)
+def test_faults_of_a_turn_that_is_kept(world: Any, encoding: str, recover: str, fault: str) -> None:
+    """What the upstream still has is told in full, without a gap and without a repetition."""
+    stage = world(encoding=encoding)
+    text = f"/sim text words=40 recover={recover} fault={fault}"
+    events, error = stage.played(text, keep_history=True)
+    assert_lawful(events, error, kept=True)
+    turn = last_turn(stage)
+    if recover == "none":
+        assert isinstance(error, UpstreamError)
+        assert error.after_dispatch
+        assert_told_so_far(events, turn)
+    else:
+        assert error is None
+        assert got(events) == wanted(turn)
+    assert len(calls(stage, "conversation")) == 1
+    assert_over(stage)
+
+
+@pytest.mark.parametrize(
+    "case", ["handoff", "handoff done=0", "handoff takes=20", "picture later=9"]
+)
+def test_answers_that_come_another_way(world: Any, case: str) -> None:
+    stage = world()
+    events, error = stage.played(f"/sim {case}", keep_history=True)
+    assert error is None
+    assert_lawful(events, None, kept=True)
+    assert got(events) == wanted(last_turn(stage))
+    events, error = stage.played(f"/sim {case}", keep_history=False)
+    assert_lawful(events, error, kept=False)
+    assert getattr(error, "code", None) in ("upstream_truncated", None)
+    assert_over(stage)
+
+
+@pytest.mark.parametrize("fault", REFUSING)
+def test_refusals(world: Any, fault: str) -> None:
+    stage = world()
+    for kept in (False, True):
+        events, error = stage.played(f"/sim text fault={fault}", keep_history=kept)
+        assert (events, error.code) == ([], REFUSING[fault])
+        assert_lawful(events, error, kept=kept)
+        status = last_turn(stage)["status"]
+        assert getattr(error, "after_dispatch", False) is not (400 <= status < 500)
+        assert_over(stage)
+    assert calls(stage, "stop") == []
+
+
+@pytest.mark.parametrize("fault", DEMANDING)
+@pytest.mark.parametrize("generation", ["2024", "2026"])
+def test_demands(world: Any, generation: str, fault: str) -> None:
+    stage = world(generation=generation)
+    endpoints = {"2024": "requirements", "2026": "prepare"}
+    wish = Behaviour(endpoint=endpoints[generation], faults=(fault,), times=None)
+    stage.simulator.behaviours.set_defaults([wish])
+    events, error = stage.played("/sim text")
+    assert_lawful(events, error, kept=False)
+    assert getattr(error, "code", None) == DEMANDING[fault]
+    assert bool(calls(stage, "conversation")) is (DEMANDING[fault] is None)
+    assert_over(stage)
+
+
+@pytest.mark.parametrize("fault", ["status", "reset", "rate", "expired", "page", "hang"])
+@pytest.mark.parametrize("endpoint", ["home", "prepare", "finalize", "conversation_prepare"])
+def test_what_goes_wrong_before_the_turn(world: Any, endpoint: str, fault: str) -> None:
+    stage = world()
+    params = {"at": "headers"} if fault == "reset" else {"seconds": 0.1}
+    wish = Behaviour(endpoint=endpoint, faults=(fault,), params=params, times=None)
+    stage.simulator.behaviours.set_defaults([wish])
+    events, error = stage.played("/sim text", keep_history=True)
+    assert_lawful(events, error, kept=True)
+    if endpoint in ("home", "conversation_prepare"):
+        assert error is None
+        assert got(events) == wanted(last_turn(stage))
+    else:
+        assert not error.after_dispatch
+        assert calls(stage, "conversation") == []
+    assert_over(stage)
+
+
+def test_a_credential_that_has_expired(world: Any) -> None:
+    stage = world()
+    assert stage.played("/sim text")[1] is None
+    stage.clock.now += 11 * 86_400
+    events, error = stage.played("/sim text")
+    assert (events, error.code) == ([], "upstream_account_auth_failed")
+    with pytest.raises(Chat2ApiError) as raised:
+        stage.provider.models(stage.credential, stage.io)
+    assert raised.value.code == "upstream_account_auth_failed"
+
+
+# --- callers that leave
+
+
+def beginnings(events: int) -> Iterator[int]:
+    """After how many events to leave: all early ones, and some of the others."""
+    yield from (count for count in range(1, events) if count < 6 or count % 7 == 0)
+
+
+@pytest.mark.parametrize("case", ["text", "reasoning", "search"])
+@pytest.mark.parametrize("kept", [False, True])
+def test_leaving_at_any_time_ends_the_upstreams_turn(world: Any, case: str, kept: bool) -> None:
+    stage = world()
+    whole = len(stage.turn(f"/sim {case}", keep_history=kept))
+    for count in beginnings(whole):
+        with closing(stage.begin(f"/sim {case}", keep_history=kept)) as turn:
+            told = [next(turn) for _ in range(count)]
+        assert not any(isinstance(event, Finish) for event in told)
+        assert last_turn(stage)["aborted"], f"left after {count} of {whole}"
+        assert_over(stage)
+
+
+@pytest.mark.parametrize("case", ["text", "reasoning"])
+def test_cancelling_at_any_time_ends_it_too(world: Any, case: str, call: Any) -> None:
+    stage = world()
+    whole = len(stage.turn(f"/sim {case}"))
+    for count in beginnings(whole):
+        stage.call = type(call)(stage.clock)
+        gone = ClientGone("Gone.")
+        events: list[Event] = []
+        with pytest.raises(ClientGone) as raised:
+            for event in stage.begin(f"/sim {case}"):
+                events.append(event)
+                if len(events) == count:
+                    stage.call.cancel(gone)
+        assert raised.value is gone
+        assert_lawful(events, gone, kept=False)
+        assert_over(stage)
+
+
+def test_a_call_that_is_over_asks_nothing(world: Any) -> None:
+    stage = world()
+    stage.call.cancel(ClientGone("Gone."))
+    events, error = stage.played("/sim text")
+    assert (events, error) == ([], stage.call.error)
+    assert stage.upstream.requests == []
