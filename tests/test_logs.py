@@ -33,7 +33,8 @@ def logged():
         configure_logging(level, format, stream)
         return lambda: stream.getvalue()
 
-    yield install
+    with bind_request_id("-"):  # another test of this thread may have left its own
+        yield install
     root.handlers, root.level = handlers, level
     sys.excepthook, threading.excepthook = hooks
 

@@ -48,7 +48,8 @@ def test_settings_are_shown_masked_and_nothing_warns(server):
 def test_its_own_options_win(gunicorn):
     server, _ = gunicorn("--workers", "2", WORKERS="1")
     server.get("/healthz")
-    assert server.wait_until(lambda: len(server.family()) == 3)
+    # The arbiter, two workers, and one compute child of each.
+    assert server.wait_until(lambda: len(server.family()) == 5)
 
 
 @pytest.mark.parametrize(
