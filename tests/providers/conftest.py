@@ -10,12 +10,14 @@ import math
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from flask import Flask
 from requests.structures import CaseInsensitiveDict
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
@@ -39,6 +41,7 @@ from chat2api.simulator.config import Config
 from chat2api.transport.protocol import Outgoing
 
 BASE = "https://upstream.test"
+START = 1_780_000_000.0
 PREFIXES = ("/backend-api", "/backend-anon")
 USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) Chrome/124.0.0.0 Safari/537.36"
 PAGE = (
@@ -128,25 +131,24 @@ class FakeResponse:
         self._call = call
 
     def chunks(self) -> Generator[bytes, None, None]:
-        try:
-            for piece in self._pieces:
-                self._call.check()
-                self.taken += 1
-                if isinstance(piece, Exception):
-                    raise piece
-                if callable(piece):
-                    piece()
-                else:
-                    yield piece
+        """Leaves closing to whoever reads."""
+        for piece in self._pieces:
             self._call.check()
-        finally:
-            self.close()
+            self.taken += 1
+            if isinstance(piece, Exception):
+                raise piece
+            if callable(piece):
+                piece()
+            else:
+                yield piece
+        self._call.check()
 
     def hurry(self, seconds: float) -> None:
         self.hurried = seconds
 
     def read(self, limit_bytes: int) -> bytes:
-        return whole(self.chunks(), limit_bytes)
+        with closing(self):
+            return whole(self.chunks(), limit_bytes)
 
     def close(self) -> None:
         self.closed = True
@@ -193,7 +195,7 @@ def route_of(request: Outgoing) -> str:
 def scripted_upstream() -> FakeTransport:
     """Everything that a turn of either generation asks for; the answer is "Hello!"."""
     transport = FakeTransport()
-    transport.plays("GET /", Script.page(PAGE, **{"Set-Cookie": "__cf_bm=cookie-1; Path=/"}))
+    transport.plays("GET /", Script.page(PAGE, 200, **{"Set-Cookie": "__cf_bm=cookie-1; Path=/"}))
     script_requirements(transport)
     said = Script.events(Script.said("Hel"), Script.said("Hello!", done=True), "[DONE]")
     for prefix in PREFIXES:
@@ -233,7 +235,7 @@ class WsgiTransport:
             path=address.path,
             query_string=address.query,
             method=request.method,
-            headers=dict(request.headers),
+            headers=list(request.headers.items()),
             data=request.body,
         )
         began = time.monotonic()
@@ -311,7 +313,7 @@ class Clock:
     """Moves only when it is moved."""
 
     def __init__(self) -> None:
-        self.now = 1_780_000_000.0
+        self.now = START
 
     def __call__(self) -> float:
         return self.now
@@ -343,7 +345,7 @@ class Stage:
     upstream: Any
     clock: Clock
     call: PatientCall
-    compute: InlineCompute = field(default_factory=InlineCompute)
+    compute: InlineCompute
     options: dict[str, Any] = field(default_factory=dict)
     credential: Credential = ACCOUNT
     proxy: Secret | None = None
@@ -401,37 +403,35 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture
-def call(clock: Clock) -> PatientCall:
-    return PatientCall(clock)
-
-
 @pytest.fixture(scope="session")
 def script() -> type[Script]:
     return Script
 
 
 @pytest.fixture
-def compute() -> InlineCompute:
-    return InlineCompute()
-
-
-@pytest.fixture
-def stage(clock: Clock, call: PatientCall, compute: InlineCompute) -> Iterator[Stage]:
+def stage(clock: Clock) -> Iterator[Stage]:
     """The ChatGPT provider before an upstream that plays a script."""
-    yield Stage(scripted_upstream(), clock, call, compute)
+    yield Stage(scripted_upstream(), clock, PatientCall(clock), InlineCompute())
     settle()
 
 
+@pytest.fixture(scope="session")
+def simulator() -> tuple[Flask, Clock]:
+    """Made once: its routes take longer to build than a turn takes."""
+    clock = Clock()
+    return create_app(Config(pacing=0), clock=clock), clock
+
+
 @pytest.fixture
-def simulated(
-    clock: Clock, call: PatientCall, compute: InlineCompute
-) -> Iterator[Callable[..., Stage]]:
+def simulated(simulator: tuple[Flask, Clock]) -> Iterator[Callable[..., Stage]]:
     """simulated(**config): the ChatGPT provider before a simulator, on its paid account."""
+    app, clock = simulator
+    clock.now = START
 
     def build(**config: Any) -> Stage:
-        app = create_app(Config(pacing=0, **config), clock=clock)
-        stage = Stage(WsgiTransport(app), clock, call, compute)
+        stage = Stage(WsgiTransport(app), clock, PatientCall(clock), InlineCompute())
+        stage.simulator.reset()
+        stage.simulator.configure(config)
         account = stage.simulator.accounts.all()[0]
         stage.credential = Credential(account.name, Secret(account.token))
         return stage

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
+from pydantic import BaseModel, ConfigDict, Field
 
+from chat2api.secret import Secret
+from chat2api.settings import document
 from chat2api.settings.document import settings_table
 from chat2api.settings.model import Settings
 
@@ -57,3 +60,24 @@ def test_meanings_are_those_of_the_settings() -> None:
     assert meanings == {
         name.upper(): field.description for name, field in Settings.model_fields.items()
     }
+
+
+class Odd(BaseModel):
+    """What the settings do not hold, but might."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    piped: str = Field("a", description="One|two.")
+    hidden: Secret = Field(Secret("sk-default"), description="A key.")
+    several: tuple[int, ...] = Field((1, 2), description="Numbers.")
+    endless: str = Field("x" * 41, description="A text.")
+
+
+def test_cells_keep_their_borders_and_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(document, "Settings", Odd)
+    assert settings_table().splitlines()[2:] == [
+        "| `PIPED` | `a` | One\\|two. |",
+        "| `HIDDEN` | – | A key. |",
+        "| `SEVERAL` | `1,2` | Numbers. |",
+        "| `ENDLESS` | a desktop browser | A text. |",
+    ]

@@ -260,6 +260,23 @@ def test_a_time_limit_ends_the_turn(site: Any) -> None:
     assert (response.status_code, response.get_json()["error"]["code"]) == (504, "upstream_timeout")
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_turn_without_an_end_is_not_told_as_a_whole_one(site: Any, stream: bool) -> None:
+    site.plays([TextDelta("Hel")])
+    response = site.ask(stream=stream)
+    assert response.status_code == (200 if stream else 500)
+    assert b"[DONE]" not in response.get_data()
+    assert b'"stop"' not in response.get_data()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_bug_before_the_turn_leaves_nothing_behind(
+    site: Any, stream: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(type(site.provider), "is_slow")
+    assert site.ask(stream=stream).status_code == 500
+
+
 # --- several choices
 
 

@@ -97,6 +97,7 @@ def test_a_relays_distrust_is_not_ours_to_meet(stage: Any, script: Any) -> None:
     [
         (400, {"detail": "Unsupported parameter: x"}, RequestError),
         (401, {"detail": {"code": "token_expired", "message": "Expired."}}, UpstreamAuthFailed),
+        (403, {"detail": {"code": "unsupported_country", "message": "No."}}, UpstreamAccessDenied),
         (413, {"detail": {"code": "message_length_exceeds_limit"}}, ContextTooLong),
         (429, {"detail": "Too many requests"}, UpstreamRateLimited),
         (500, {"detail": "Oops"}, UpstreamBadResponse),
