@@ -11,7 +11,7 @@ from typing import assert_never
 
 from chat2api.chat.conversation import Conversation
 from chat2api.chat.cut import Cutter
-from chat2api.chat.events import EventStream, Failure, Thread
+from chat2api.chat.events import EventStream, Failure, Finish, Thread
 from chat2api.errors import (
     Blame,
     Chat2ApiError,
@@ -23,6 +23,7 @@ from chat2api.errors import (
     UpstreamAuthFailed,
     UpstreamLoginRequired,
     UpstreamRateLimited,
+    UpstreamTruncated,
 )
 from chat2api.lifetime.call import Call
 from chat2api.pool.protocol import AccountPool
@@ -176,12 +177,16 @@ class Completions:
         """One try on one seat, with the outcome reported."""
         io = Io(self._egress.transport, self._egress.compute, call, seat.proxy)
         cutter = Cutter(conversation.limits, self._usage.count, self._usage.prefix_within)
+        finished = False
         try:
             with closing(self._provider.stream(conversation, seat.credential, io)) as upstream:
                 for event in cutter.cut(upstream):
                     if isinstance(event, Thread) and seat.lease is not None:
                         self._threads.note(event.conversation_id, seat.lease.account.account_id)
+                    finished = finished or isinstance(event, Finish)
                     yield event
+            if not finished:  # the law of streams, whoever wrote the provider
+                raise UpstreamTruncated("The upstream stopped without ending its answer.")
             self._report(seat, conversation, None)
         except Chat2ApiError as error:
             if call.error is None:

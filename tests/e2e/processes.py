@@ -87,7 +87,14 @@ class Simulator:
     def __init__(self, directory: Path) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        command = [sys.executable, "-m", "chat2api.simulator", "--port", str(self.port)]
+        command = [
+            sys.executable,
+            "-m",
+            "chat2api.simulator",
+            "--port",
+            str(self.port),
+            "--exit-with-stdin",
+        ]
         self.process = Process(command, directory / "simulator.log", clean_environment())
         self.http = requests.Session()
         self.http.trust_env = False

@@ -189,8 +189,9 @@ class ChatGptProvider:
         try:
             return self._send(session, turn)
         except UpstreamAccessDenied as error:
-            # What is not distrust will not be mended by a fresh proof.
-            if self._options.conversation_only or error.blame is not Blame.EGRESS:
+            # What is not distrust will not be mended by a fresh proof; what was acted on is not sent twice.
+            distrust = error.blame is Blame.EGRESS and not error.after_dispatch
+            if self._options.conversation_only or not distrust:
                 raise
             log.info("turn refused; trying once more with fresh requirements")
             self._homes.forget(session.base)

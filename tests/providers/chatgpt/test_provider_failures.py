@@ -112,6 +112,14 @@ def test_other_refusals_are_not_tried_again(
     assert stage.upstream.all_closed
 
 
+def test_distrust_in_a_200_is_not_tried_again(stage: Any, script: Any) -> None:
+    """Only a refusing status is definite: the turn may be running."""
+    stage.upstream.plays(NEWER, script.json(UNUSUAL))
+    error = stage.fails()
+    assert (type(error), error.after_dispatch) == (UpstreamAccessDenied, True)
+    assert stage.upstream.calls == [HOME, *TRY]
+
+
 def test_a_browser_check_is_not_tried_again(stage: Any, script: Any) -> None:
     stage.upstream.plays(NEWER, script.page("<title>Just a moment...</title>", 403))
     error = stage.fails()

@@ -322,7 +322,7 @@ def test_reads_that_fail_are_tried_for_a_while(
 ) -> None:
     it = broken(script.said("Hel"))
     oops = script.json({"detail": "Oops"}, 500)
-    stage.upstream.plays(READ, *[oops] * 30, it.stored(whole))
+    stage.upstream.plays(READ, *[oops] * 30, it.stored(), *[oops] * 30, it.stored(whole))
     assert shown(it.recovered(idle_seconds=1000.0)) == "lo!"
     lost = broken(script.said("Hel"))
     stage.upstream.plays(READ, oops)
