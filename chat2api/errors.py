@@ -170,11 +170,6 @@ class UnsupportedMediaType(RequestError):
     code = "unsupported_media_type"
 
 
-class HeadersTooLarge(RequestError):
-    status = 431
-    code = "headers_too_large"
-
-
 # --- the pool and this server --------------------------------------------------------------------
 
 
