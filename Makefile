@@ -62,13 +62,15 @@ $(VENV)/.dev-installed: requirements-dev.txt pyproject.toml version.txt | $(BIN)
 $(BIN)/uv: | $(BIN)/python
 	$(PIP) install uv
 
-# Debian keeps venv in a package of its own.
+# Debian keeps venv in a package of its own. An older pip takes `name[extra]` for a second, unpinned
+# requirement beside the locked `name`.
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo 'chat2api needs Python 3.11 or newer; name one with make PYTHON=...' >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(call apt_install,python3-venv) \
 		|| { echo 'python3 has no venv here; install python3-venv and run make again' >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet 'pip>=25'
 
 debian-packages:
 	@for package in $(DEBIAN_PACKAGES); do \
