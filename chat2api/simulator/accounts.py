@@ -1,24 +1,29 @@
-"""The accounts the simulator knows, and the tokens that open them (claims: sheet 1.4)."""
+"""The accounts the simulator knows, and which access tokens open them."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
-import secrets
 import threading
-import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field, replace
+
+from chat2api.simulator.quotas import Quota
+from chat2api.simulator.tokens import (
+    OWN_CLIENT,
+    TEN_DAYS,
+    Person,
+    fingerprint,
+    make_access_token,
+    stable_uuid,
+)
 
 PAID_PLANS = {"go", "plus", "pro", "prolite", "pro_lite", "team", "business", "enterprise", "edu"}
-_TEN_DAYS = 10 * 86_400
+TEAM_PLANS = {"team", "business", "enterprise", "edu"}
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One person upstream. The first workspace is the personal one, used when none is named."""
+    """One person upstream. The first workspace is used when none is named; `token` is the newest
+    access token. `lifetime_seconds` is what the next tokens get, None: as configured."""
 
     name: str
     token: str
@@ -27,6 +32,14 @@ class Account:
     expires_at: float
     user_id: str
     email: str
+    client_id: str = OWN_CLIENT
+    lifetime_seconds: float | None = None
+    quota: Quota | None = None
+    deactivated: tuple[str, ...] = ()  # workspaces
+
+    @property
+    def person(self) -> Person:
+        return Person(self.name, self.plan, self.workspaces[0], self.email, self.client_id)
 
     @property
     def is_paid(self) -> bool:
@@ -37,68 +50,34 @@ class Account:
         return "chatgpt-paid" if self.is_paid else "chatgpt-freeaccount"
 
 
-def _segment(value: dict[str, Any]) -> str:
-    text = json.dumps(value, separators=(",", ":")).encode()
-    return base64.urlsafe_b64encode(text).rstrip(b"=").decode()
-
-
-def make_access_token(
-    subject: str,
-    *,
-    plan: str = "plus",
-    account_id: str | None = None,
-    email: str | None = None,
-    now: float,
-    lifetime_seconds: float = _TEN_DAYS,
-) -> str:
-    """A token that looks like the upstream's: an RS256 header, the known claims, a made-up signature."""
-    account_id = account_id or stable_uuid(subject, "personal")
-    claims = {
-        "aud": ["https://api.openai.com/v1"],
-        "client_id": "app_SIMULATOR",
-        "exp": int(now + lifetime_seconds),
-        "iat": int(now),
-        "iss": "https://auth.openai.com",
-        "jti": secrets.token_hex(8),
-        "https://api.openai.com/auth": {
-            "chatgpt_account_id": account_id,
-            "chatgpt_plan_type": plan,
-            "chatgpt_user_id": f"user-{subject}",
-            "user_id": f"user-{subject}",
-        },
-        "https://api.openai.com/profile": {
-            "email": email or f"{subject}@example.com",
-            "email_verified": True,
-        },
-        "sub": f"auth0|{subject}",
-    }
-    signed = f"{_segment({'alg': 'RS256', 'typ': 'JWT', 'kid': 'simulator'})}.{_segment(claims)}"
-    signature = hashlib.sha512(signed.encode()).digest()
-    return f"{signed}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
-
-
-def stable_uuid(subject: str, purpose: str) -> str:
-    """The same version 4-shaped UUID for the same words."""
-    raw = hashlib.sha256(f"{purpose}:{subject}".encode()).digest()[:16]
-    return str(uuid.UUID(bytes=raw, version=4))
-
-
 def make_account(
     name: str,
     *,
     plan: str = "plus",
     workspaces: Sequence[str] = (),
     now: float,
-    lifetime_seconds: float = _TEN_DAYS,
+    lifetime_seconds: float | None = None,
+    first_seconds: float | None = None,
+    client_id: str = OWN_CLIENT,
+    quota: Quota | None = None,
+    deactivated: bool | Sequence[str] = False,
 ) -> Account:
-    """An account with a fresh token; its ids follow from its name."""
+    """An account with a fresh token, which lives `first_seconds`; its ids follow from its name.
+    `deactivated` are workspaces, or all."""
     ids = tuple(workspaces) or (stable_uuid(name, "personal"),)
-    token = make_access_token(
-        name, plan=plan, account_id=ids[0], now=now, lifetime_seconds=lifetime_seconds
+    off = (ids if deactivated else ()) if isinstance(deactivated, bool) else tuple(deactivated)
+    blank = Account(
+        *(name, "", plan, ids, 0.0, f"user-{name}", f"{name}@example.com"),
+        *(client_id, lifetime_seconds, quota, off),
     )
-    return Account(
-        name, token, plan, ids, now + lifetime_seconds, f"user-{name}", f"{name}@example.com"
-    )
+    seconds = (lifetime_seconds or TEN_DAYS) if first_seconds is None else first_seconds
+    return with_fresh_token(blank, now, seconds)
+
+
+def with_fresh_token(account: Account, now: float, lifetime_seconds: float) -> Account:
+    """The account with one more access token."""
+    token = make_access_token(account.person, now=now, lifetime_seconds=lifetime_seconds)
+    return replace(account, token=token, expires_at=float(int(now + lifetime_seconds)))
 
 
 def demo_accounts(now: float) -> tuple[Account, ...]:
@@ -110,28 +89,92 @@ def demo_accounts(now: float) -> tuple[Account, ...]:
     )
 
 
+@dataclass(slots=True)
+class Session:
+    """One access token of an account."""
+
+    name: str
+    expires_at: float
+    revoked: bool = False
+
+
+@dataclass(slots=True)
+class _Entry:
+    account: Account
+    sessions: dict[str, Session] = field(default_factory=dict)  # by token
+
+
 class Accounts:
-    """The accounts by token; grows through the control routes."""
+    """The accounts and their access tokens; grows through the control routes and by refreshes."""
 
     def __init__(self, accounts: Iterable[Account]) -> None:
         self._lock = threading.Lock()
-        self._by_token = {account.token: account for account in accounts}
+        self._entries: dict[str, _Entry] = {}
+        self._sessions: dict[str, Session] = {}
+        for account in accounts:
+            self.add(account)
 
     def add(self, account: Account) -> None:
         """Adds an account, in place of an earlier one of the same name."""
         with self._lock:
-            kept = {t: a for t, a in self._by_token.items() if a.name != account.name}
-            self._by_token = {**kept, account.token: account}
+            old = self._entries.pop(account.name, None)
+            for token in old.sessions if old else ():
+                del self._sessions[token]
+            self._entries[account.name] = entry = _Entry(account)
+            self._open(entry)
+
+    def renew(
+        self, name: str, now: float, lifetime_seconds: float, *, ends_older: bool
+    ) -> Account | None:
+        """A new access token beside the older ones, or in their place; None for an unknown name."""
+        with self._lock:
+            entry = self._entries.get(name)
+            if entry is None:
+                return None
+            if ends_older:
+                self._revoke(entry)
+            entry.account = with_fresh_token(entry.account, now, lifetime_seconds)
+            self._open(entry)
+            return entry.account
+
+    def expire(self, name: str, now: float) -> None:
+        """Ends the life of all access tokens of an account now, whatever they say themselves."""
+        with self._lock:
+            entry = self._entries[name]
+            for session in entry.sessions.values():
+                session.expires_at = min(session.expires_at, now)
+            entry.account = replace(entry.account, expires_at=min(entry.account.expires_at, now))
+
+    def revoke(self, name: str) -> None:
+        with self._lock:
+            self._revoke(self._entries[name])
 
     def find(self, token: str) -> Account | None:
-        return self._by_token.get(token)
+        session = self._sessions.get(token)
+        return None if session is None else self.named(session.name)
+
+    def session(self, token: str) -> Session | None:
+        """The state of an access token; None for a stranger's."""
+        return self._sessions.get(token)
+
+    def named(self, name: str) -> Account | None:
+        entry = self._entries.get(name)
+        return entry.account if entry else None
 
     def all(self) -> tuple[Account, ...]:
-        return tuple(self._by_token.values())
+        with self._lock:
+            return tuple(entry.account for entry in self._entries.values())
 
     def label(self, token: str) -> str:
         """How a bearer is written down: the account's name, or a short hash of the stranger."""
         account = self.find(token)
-        if account is not None:
-            return account.name
-        return f"unknown:{hashlib.sha256(token.encode()).hexdigest()[:8]}"
+        return f"unknown:{fingerprint(token)}" if account is None else account.name
+
+    def _open(self, entry: _Entry) -> None:
+        account = entry.account
+        session = Session(account.name, account.expires_at)
+        self._sessions[account.token] = entry.sessions[account.token] = session
+
+    def _revoke(self, entry: _Entry) -> None:
+        for session in entry.sessions.values():
+            session.revoked = True

@@ -5,6 +5,8 @@ How a call runs, and where to look:
     routes/         one function per upstream route; `control` holds the routes under /_sim/
     exchange        a request from arrival to last byte: caller, choice, recorded answer
     sentinel proof  seeds and tokens handed out, and whether they come back right and unused
+    accounts tokens who may call: accounts and access tokens, and how tokens look
+    grants quotas   refresh tokens with a ledger of their exchanges; turns left
     validation      the body schema of conversation calls
     performance     plays a scenario: turn -> script -> frames, and keeps the conversation
     streaming       frames on their way out: tempo, faults, stopping, resuming
@@ -31,7 +33,7 @@ from chat2api.simulator.accounts import Account
 from chat2api.simulator.config import Config
 from chat2api.simulator.exchange import Handler, handle, with_faults
 from chat2api.simulator.refusals import not_found
-from chat2api.simulator.routes import account, control, conversation, home, sentinel, stored
+from chat2api.simulator.routes import account, control, conversation, home, oauth, sentinel, stored
 from chat2api.simulator.simulator import Simulator
 
 _BOTH = ("/backend-api", "/backend-anon")
@@ -76,6 +78,8 @@ _ROUTES: tuple[tuple[str, str, tuple[str, ...], str, Handler], ...] = (
         "accounts_check",
         with_faults(account.accounts_check),
     ),
+    ("GET", "/wham/usage", _LOGIN, "usage", with_faults(account.usage)),
+    ("POST", "/oauth/token", ("",), "oauth_token", oauth.token),
 )
 ENDPOINTS = tuple(dict.fromkeys(route[3] for route in _ROUTES))
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Era = Literal["2024", "2026"]
 Variant = Literal["sha3", "fnv"]
+Rotation = Literal["rotate", "keep"]
 
 
 class Config(BaseModel):
@@ -58,6 +59,34 @@ class Config(BaseModel):
     )
     arkose: bool = Field(default=False, description="Say that an Arkose answer is required.")
     force_login: bool = Field(default=False, description="Say that anonymous use is refused.")
+    # --- logins
+    lifetime_seconds: float = Field(
+        default=864_000, gt=0, description="Life of access tokens of accounts without a wish."
+    )
+    refresh_invalidates_access: bool = Field(
+        default=False, description="A refresh ends the older access tokens of the account."
+    )
+    rotation: Rotation = Field(
+        default="rotate",
+        description="Refresh tokens are good once; keep: for ever, and answers carry none.",
+    )
+    legacy_rotation: Rotation = Field(
+        default="keep", description="The same for those of 45 characters."
+    )
+    refresh_seconds: float = Field(
+        default=0, ge=0, description="Life of a refresh token; 0: without end."
+    )
+    refresh_overlap_seconds: float = Field(
+        default=0, ge=0, description="A spent refresh token is honoured for so long."
+    )
+    reuse_kills_family: bool = Field(
+        default=False, description="A spent refresh token that comes again ends the newest, too."
+    )
+    oauth_errors: Literal["auto", "object", "string", "code"] = Field(
+        default="auto",
+        description="Where the token endpoint's errors say their code: `error.code`, `error`, "
+        "`code`; auto: the first for refresh_token_…, else the second.",
+    )
     # --- who and what
     anonymous: bool = Field(default=True, description="Serve /backend-anon at all (else 401).")
     unknown_models: Literal["accept", "refuse"] = Field(
@@ -67,6 +96,9 @@ class Config(BaseModel):
     max_message_chars: int = Field(default=500_000, ge=1, description="Longer input is 413.")
     max_parallel_turns: int = Field(
         default=0, ge=0, description="Per account; more is 429. 0: no limit."
+    )
+    quota_form: Literal["clears_in", "resets_at"] = Field(
+        default="clears_in", description="How the 429 of a used-up quota says when it ends."
     )
     conduit: Literal["ok", "missing"] = Field(
         default="ok", description="missing: conversation prepare answers without a token."

@@ -17,7 +17,15 @@ from chat2api.simulator.documents import Json
 from chat2api.simulator.faults import registry as faults
 from chat2api.simulator.journal import Record
 from chat2api.simulator.params import BadParameter
-from chat2api.simulator.refusals import Refusal, Reply, coded, detail, unusual_activity
+from chat2api.simulator.refusals import (
+    Refusal,
+    Reply,
+    coded,
+    detail,
+    invalidated,
+    unusual_activity,
+    used_up,
+)
 from chat2api.simulator.sentinel import Asked
 from chat2api.simulator.simulator import Simulator
 from chat2api.simulator.wire.items import Break, Pause
@@ -40,6 +48,7 @@ class Exchange:
         self.anonymous = request.path.startswith("/backend-anon")
         self.account: Account | None = None
         self.owner = "nobody"
+        self.workspace = ""
         self.on_close: list[Callable[[], None]] = []
         self.stop: threading.Event | None = None  # ends the stream early
         self._body: Any = None
@@ -106,11 +115,14 @@ class Exchange:
             self.owner = f"anonymous/{self.device}"
             return
         bearer = self._bearer()
-        account = self.simulator.accounts.find(bearer) if bearer else None
-        if account is None:
+        session = self.simulator.accounts.session(bearer) if bearer else None
+        account = self.simulator.accounts.named(session.name) if session else None
+        if session is None or account is None:
             reason = "token_unknown" if bearer else "token_missing"
             raise Refusal(coded(401, "invalid_jwt", UNPARSABLE), reason)
-        if account.expires_at <= self.simulator.clock():
+        if session.revoked:
+            raise Refusal(invalidated(), "token_revoked")
+        if session.expires_at <= self.simulator.clock():
             text = "Provided authentication token is expired. Please try signing in again."
             raise Refusal(coded(401, "token_expired", text), "token_expired")
         workspace = self.headers.get("chatgpt-account-id", account.workspaces[0])
@@ -118,6 +130,7 @@ class Exchange:
             text = "You do not have access to this workspace."
             raise Refusal(coded(403, "workspace_forbidden", text), "workspace_wrong")
         self.account = account
+        self.workspace = workspace
         self.owner = f"{account.name}/{workspace}"
 
     @property
@@ -134,6 +147,16 @@ class Exchange:
 
     def asked(self) -> Asked:
         return Asked(self.owner, self.persona, self.user_agent, self.anonymous)
+
+    def count_turn(self, model: str) -> None:
+        """Refuses the turn when the account has none left for the model."""
+        account = self.account
+        if account is None or account.quota is None:
+            return
+        full = self.simulator.quotas.take(account.name, account.quota, model)
+        if full is not None and full.resets_at is not None:
+            form, now = self.simulator.config.quota_form, self.simulator.clock()
+            raise Refusal(used_up(form, account.plan, full.resets_at, now), "quota")
 
     # --- what was chosen
 

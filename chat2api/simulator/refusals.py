@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from chat2api.simulator.params import BadParameter
 from chat2api.simulator.wire.items import Piece
 
 JSON_TYPE = ("Content-Type", "application/json")
 HTML_TYPE = ("Content-Type", "text/html; charset=UTF-8")
 
+CAP = "You have sent too many messages to the model. Please try again later."
 UNUSUAL = "Unusual activity has been detected from your device. Try again later."
 
 
@@ -57,6 +60,57 @@ def detail(status: int, text: object) -> Reply:
 def coded(status: int, code: str, text: str, **more: object) -> Reply:
     """`{"detail": {"code", "message", …}}`."""
     return detail(status, {"code": code, "message": text, **more})
+
+
+def errored(status: int, code: str, text: str, **more: object) -> Reply:
+    """`{"error": {"code", "message", "type", …}}`."""
+    return json_reply({"error": {"code": code, "message": text, "type": code, **more}}, status)
+
+
+def invalidated() -> Reply:
+    text = "Your authentication token has been invalidated. Please try signing in again."
+    return errored(401, "token_invalidated", text)
+
+
+def workspace_deactivated() -> Reply:
+    return coded(402, "deactivated_workspace", "This workspace has been deactivated.")
+
+
+def used_up(form: str, plan: str, resets_at: float, now: float) -> Reply:
+    """429 for a quota that is used up, in the web chat's words or in the Codex backend's."""
+    left = math.ceil(resets_at - now)
+    if form == "clears_in":
+        return coded(429, "model_cap_exceeded", CAP, clears_in=left)
+    text = "The usage limit has been reached"
+    more = {"plan_type": plan, "resets_at": int(resets_at), "resets_in_seconds": left}
+    return errored(429, "usage_limit_reached", text, **more, eligible_promo=None)
+
+
+_GRANT_TEXTS = {
+    "refresh_token_expired": "Your refresh token has expired. Please log in again.",
+    "refresh_token_reused": "Your refresh token has already been used. Please log in again.",
+    "refresh_token_invalidated": "Your session has ended. Please log in again.",
+    "invalid_grant": "Unknown or invalid refresh token.",
+    "unsupported_grant_type": "Grant type not supported.",
+    "invalid_request": "The request is missing a required parameter.",
+}
+
+
+def grant_refused(code: str, form: str = "auto", status: int | None = None) -> Reply:
+    """The token endpoint's refusal. `form` is where the code stands: `object` in `error.code`,
+    `string` in `error`, `code` at the top; `auto` as is usual for it."""
+    text = _GRANT_TEXTS.get(code, "Please log in again.")
+    is_ours = code.startswith("refresh_token_")
+    if status is None:
+        status = 401 if is_ours else 400
+    match form, is_ours:
+        case ("object", _) | ("auto", True):
+            return errored(status, code, text, param=None)
+        case ("string", _) | ("auto", False):
+            return json_reply({"error": code, "error_description": text}, status)
+        case ("code", _):
+            return json_reply({"code": code, "message": text}, status)
+    raise BadParameter(f"form={form!r} is none of auto, object, string, code")
 
 
 def unusual_activity(reason: str) -> Refusal:

@@ -13,8 +13,11 @@ from chat2api.simulator.behaviours import Behaviours
 from chat2api.simulator.canned import Bakery
 from chat2api.simulator.config import Config
 from chat2api.simulator.conversations import Conversations
+from chat2api.simulator.grants import Grants
 from chat2api.simulator.journal import Journal
+from chat2api.simulator.quotas import Quotas
 from chat2api.simulator.sentinel import Conduits, Sentinel
+from chat2api.simulator.tokens import Kind
 
 
 class Simulator:
@@ -32,6 +35,8 @@ class Simulator:
         self._initial = config
         self.config = config
         self.accounts = Accounts(demo_accounts(clock()) if accounts is None else accounts)
+        self.grants = Grants(lambda: self.config, clock)
+        self.quotas = Quotas(clock)
         self.behaviours = Behaviours()
         self.journal = Journal(clock)
         self.bakery = Bakery()
@@ -52,11 +57,30 @@ class Simulator:
         return self.config
 
     def reset(self) -> None:
-        """Back to the start; accounts and recordings stay."""
+        """Back to the start; accounts, their tokens and recordings stay."""
         self.config = self._initial
         self.behaviours.clear()
         self.journal.clear()
+        self.grants.clear()
+        self.quotas.clear()
         self._forget()
+
+    def enroll(self, account: Account, refresh: Kind | None) -> None:
+        """Adds an account, with a refresh token if it is to have one."""
+        self.accounts.add(account)
+        self.quotas.forget(account.name)
+        if refresh is None:
+            self.grants.drop(account.name)
+        else:
+            self.grants.issue(account.name, refresh, account.client_id)
+
+    def renew(self, name: str) -> Account | None:
+        """A new access token for an account; None when there is no such account."""
+        account = self.accounts.named(name)
+        wish = account.lifetime_seconds if account else None
+        lifetime = wish or self.config.lifetime_seconds
+        ends_older = self.config.refresh_invalidates_access
+        return self.accounts.renew(name, self.clock(), lifetime, ends_older=ends_older)
 
     def enter(self, owner: str) -> bool:
         """Counts a turn in; False when the owner already runs as many as allowed."""

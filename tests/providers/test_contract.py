@@ -25,7 +25,7 @@ from chat2api.chat.events import (
 from chat2api.chat.fold import fold
 from chat2api.errors import Chat2ApiError, ClientGone, UpstreamError
 from chat2api.simulator.behaviours import Behaviour
-from chat2api.simulator.faults.registry import FAULTS
+from chat2api.simulator.faults import granting, registry
 from chat2api.simulator.scenarios.registry import SCENARIOS
 
 PROVIDERS = {"chatgpt": "simulated"}
@@ -137,6 +137,7 @@ DEMANDING = {
 # Faults below what a provider sees: transport/test_http.py.
 OF_THE_TRANSPORT = {"not_http", "short_body", "giant_header", "many_headers"}
 OF_THE_TRANSPORT |= {"gzip", "bomb", "double_gzip", "stacked", "odd_encoding"}
+LOGIN = {fault.name for fault in granting.FAULTS}  # no turn calls that endpoint
 
 
 @pytest.fixture(params=PROVIDERS)
@@ -224,8 +225,8 @@ def test_every_provider_is_here() -> None:
 def test_every_scenario_and_fault_is_here() -> None:
     scenarios = {case.split()[0] for case in CASES} | ELSEWHERE
     assert scenarios == set(SCENARIOS)
-    groups = (HARMLESS, ENDING, REFUSING, DEMANDING, OF_THE_TRANSPORT)
-    assert {fault.split()[0] for group in groups for fault in group} == set(FAULTS)
+    groups = (HARMLESS, ENDING, REFUSING, DEMANDING, OF_THE_TRANSPORT, LOGIN)
+    assert {fault.split()[0] for group in groups for fault in group} == set(registry.FAULTS)
 
 
 # --- turns that go well

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from chat2api.simulator.params import BadParameter
 from chat2api.simulator.refusals import (
     Refusal,
     Reply,
     coded,
+    grant_refused,
     json_reply,
     model_not_found,
     unusual_activity,
@@ -54,6 +58,37 @@ def test_a_wrong_schema_lists_every_problem() -> None:
             {"type": "type", "loc": ["body", "b"], "msg": "Bad"},
         ]
     }
+
+
+@pytest.mark.parametrize(
+    ("code", "form", "status", "shown"),
+    [
+        ("refresh_token_reused", "auto", 401, "object"),
+        ("invalid_grant", "auto", 400, "string"),
+        ("invalid_grant", "object", 400, "object"),
+        ("refresh_token_reused", "string", 401, "string"),
+        ("app_session_terminated", "code", 400, "code"),
+    ],
+)
+def test_a_refused_grant_says_its_code_in_one_place(
+    code: str, form: str, status: int, shown: str
+) -> None:
+    reply = grant_refused(code, form)
+    found = body(reply)
+    assert isinstance(found, dict)
+    text = found.get("error_description") or found.get("message") or found["error"]["message"]
+    shapes = {
+        "object": {"error": {"code": code, "message": text, "type": code, "param": None}},
+        "string": {"error": code, "error_description": text},
+        "code": {"code": code, "message": text},
+    }
+    assert (reply.status, found) == (status, shapes[shown])
+    assert grant_refused(code, form, 403).status == 403
+
+
+def test_an_unknown_place_is_explained() -> None:
+    with pytest.raises(BadParameter, match="form='nope' is none of"):
+        grant_refused("invalid_grant", "nope")
 
 
 def test_unusual_activity_keeps_its_reason_to_itself() -> None:

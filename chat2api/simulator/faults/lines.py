@@ -47,14 +47,15 @@ def _break(kind: Literal["reset", "cut", "close"]) -> Fault:
         "cut": "the connection closes inside the body",
         "close": "a proper end of the body, without end marker",
     }[kind]
-    return Fault(kind, about, "after=3 at=text|start|headers", items=items, head=head)
+    parameters = "after=3 at=text|start|headers"
+    return Fault(kind, about, parameters, breaks=True, items=items, head=head)
 
 
 def _empty(items: Items, params: Params) -> Items:
     return iter(())
 
 
-def _hang(reply: Reply, params: Params) -> Reply:
+def hang(reply: Reply, params: Params) -> Reply:
     return replace(reply, pause=params.number("seconds", 30))
 
 
@@ -104,10 +105,10 @@ FAULTS = (
     _break("cut"),
     _break("close"),
     Fault("empty", "an event stream without a single event", items=_empty),
-    Fault("hang", "silence before the headers", "seconds=30", head=_hang),
+    Fault("hang", "silence before the headers", "seconds=30", head=hang),
     Fault("quiet", "headers, then silence", "seconds=30", items=_quiet),
     Fault("silence", "silence after so many text events", "seconds=30 after=3", items=_silence),
     Fault("drip", "one byte at a time", "seconds=1 size=1", pieces=_drip),
-    Fault("not_http", "bytes that are not HTTP", head=_not_http),
-    Fault("short_body", "a Content-Length that is never reached", head=_short_body),
+    Fault("not_http", "bytes that are not HTTP", breaks=True, head=_not_http),
+    Fault("short_body", "a Content-Length that is never reached", breaks=True, head=_short_body),
 )

@@ -5,19 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from email.utils import formatdate
-from typing import Any
 
 from chat2api.simulator.faults.model import Fault
 from chat2api.simulator.params import BadParameter, Params
 from chat2api.simulator.refusals import (
+    CAP,
     HTML_TYPE,
     UNUSUAL,
     Reply,
     coded,
     conversation_not_found,
     detail,
+    errored,
+    invalidated,
     json_reply,
     model_not_found,
+    workspace_deactivated,
 )
 
 _CHALLENGE = """<!DOCTYPE html><html lang="en-US"><head><title>Just a moment...</title></head>
@@ -27,7 +30,6 @@ _CHALLENGE = """<!DOCTYPE html><html lang="en-US"><head><title>Just a moment...<
 _BAD_GATEWAY = """<html><head><title>{status}</title></head>
 <body><center><h1>{status}</h1></center><hr><center>cloudflare</center></body></html>"""
 _TOO_MANY = "Too many requests"
-_CAP = "You have sent too many messages to the model. Please try again later."
 _BUSY = (
     "Only one message at a time. Please allow any other responses to complete before sending "
     "another message, or wait one minute."
@@ -37,10 +39,6 @@ _TEN_YEARS = 315_360_000
 
 def _html(status: int, page: str, *headers: tuple[str, str]) -> Reply:
     return Reply(status, page.encode(), (HTML_TYPE, *headers))
-
-
-def _error(status: int, code: str, text: str, **more: Any) -> Reply:
-    return json_reply({"error": {"code": code, "message": text, "type": code, **more}}, status)
 
 
 def _expired(params: Params) -> Reply:
@@ -53,7 +51,7 @@ def _expired(params: Params) -> Reply:
                 401, "Could not parse your authentication token. Please try signing in again."
             )
         case "error":
-            return _error(401, "invalid_jwt", "Your authentication token is not valid.")
+            return errored(401, "invalid_jwt", "Your authentication token is not valid.")
         case other:
             raise BadParameter(f"form={other!r} is none of detail, text, error")
 
@@ -61,8 +59,7 @@ def _expired(params: Params) -> Reply:
 def _invalidated(params: Params) -> Reply:
     match params.text("form", "error"):
         case "error":
-            text = "Your authentication token has been invalidated. Please try signing in again."
-            return _error(401, "token_invalidated", text)
+            return invalidated()
         case "revoked":
             return coded(401, "token_revoked", "Your session was signed out.")
         case "deactivated":
@@ -74,7 +71,7 @@ def _invalidated(params: Params) -> Reply:
 
 
 def _payment(params: Params) -> Reply:
-    return coded(402, "deactivated_workspace", "This workspace has been deactivated.")
+    return workspace_deactivated()
 
 
 def _unusual(params: Params) -> Reply:
@@ -90,7 +87,7 @@ def _forbidden(params: Params) -> Reply:
 
 
 def _country(params: Params) -> Reply:
-    return _error(403, "unsupported_country", "Country, region, or territory not supported")
+    return errored(403, "unsupported_country", "Country, region, or territory not supported")
 
 
 def _model(params: Params) -> Reply:
@@ -121,7 +118,7 @@ def _unsupported(params: Params) -> Reply:
 
 def _policy(params: Params) -> Reply:
     text = "This request may violate our content policy."
-    return _error(params.integer("status", 400), "content_policy_violation", text)
+    return errored(params.integer("status", 400), "content_policy_violation", text)
 
 
 def _rate(params: Params) -> Reply:
@@ -130,14 +127,14 @@ def _rate(params: Params) -> Reply:
     at = time.time() + seconds
     plain = detail(429, _TOO_MANY)
     forms: dict[str, Callable[[], Reply]] = {
-        "clears": lambda: detail(429, {"message": _CAP, "clears_in": seconds}),
-        "cap": lambda: coded(429, "model_cap_exceeded", _CAP, clears_in=seconds),
-        "string": lambda: detail(429, {"message": _CAP, "clears_in": str(seconds)}),
+        "clears": lambda: detail(429, {"message": CAP, "clears_in": seconds}),
+        "cap": lambda: coded(429, "model_cap_exceeded", CAP, clears_in=seconds),
+        "string": lambda: detail(429, {"message": CAP, "clears_in": str(seconds)}),
         "words": lambda: detail(
             429, f"Limit reached. Try again in {max(seconds // 60, 1)} minutes."
         ),
-        "span": lambda: detail(429, {"message": _CAP, "reset_after": _span(seconds)}),
-        "resets": lambda: _error(429, "usage_limit_reached", _CAP, resets_at=int(at)),
+        "span": lambda: detail(429, {"message": CAP, "reset_after": _span(seconds)}),
+        "resets": lambda: errored(429, "usage_limit_reached", CAP, resets_at=int(at)),
         "header": lambda: plain.with_headers(("Retry-After", str(seconds))),
         "date": lambda: plain.with_headers(("Retry-After", formatdate(at, usegmt=True))),
         "negative": lambda: plain.with_headers(("Retry-After", "-5")),
@@ -157,7 +154,7 @@ def _span(seconds: int) -> str:
     return f"{seconds // 3600}h{seconds % 3600 // 60}m{seconds % 60}s"
 
 
-def _status(params: Params) -> Reply:
+def any_status(params: Params) -> Reply:
     """Any status with a body of the wanted shape."""
     status = params.integer("status", 500)
     code, text = params.text("code", "server_error"), params.text("text", "Something went wrong.")
@@ -165,7 +162,7 @@ def _status(params: Params) -> Reply:
         "detail": lambda: detail(status, text),
         "coded": lambda: coded(status, code, text),
         "list": lambda: detail(status, [{"loc": ["body"], "msg": text, "type": code}]),
-        "error": lambda: _error(status, code, text),
+        "error": lambda: errored(status, code, text),
         "plain": lambda: json_reply({"error": text}, status),
         "oauth": lambda: json_reply({"error": code, "error_description": text}, status),
         "message": lambda: json_reply({"message": text}, status),
@@ -242,7 +239,7 @@ FAULTS = (
         "any status",
         "status=500 form=detail|coded|list|error|plain|oauth|message|html|empty|null|broken "
         "code=… text=…",
-        reply=_status,
+        reply=any_status,
     ),
     Fault("redirect", "to another host", "to=URL status=302", reply=_redirect),
     Fault("page", "200 with HTML", reply=_page),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-from chat2api.simulator.faults import bulk, events, lines, refusing, spelling
+from chat2api.simulator.faults import bulk, events, granting, lines, refusing, spelling
 from chat2api.simulator.faults import demands as demanding
 from chat2api.simulator.faults.model import Fault
 from chat2api.simulator.params import BadParameter, Params
@@ -17,7 +17,7 @@ from chat2api.simulator.wire.items import Break, Items, Pause, Pieces
 
 FAULTS = {
     fault.name: fault
-    for group in (refusing, lines, events, spelling, bulk, demanding)
+    for group in (refusing, lines, events, spelling, bulk, demanding, granting)
     for fault in group.FAULTS
 }
 
@@ -36,6 +36,15 @@ def demands(faults: Sequence[Fault], params: Params) -> dict[str, Any]:
     for fault in faults:
         if fault.demands is not None:
             changed |= fault.demands(params)
+    return changed
+
+
+def terms(faults: Sequence[Fault], params: Params) -> dict[str, Any]:
+    """What the faults change in the exchange of a refresh token."""
+    changed: dict[str, Any] = {}
+    for fault in faults:
+        if fault.terms is not None:
+            changed |= fault.terms(params)
     return changed
 
 

@@ -1,13 +1,18 @@
-"""Models, the person, the account and its limits (sheet 10.1 to 10.3)."""
+"""Models, the person, the account, its limits and its usage (sheet 10.1 to 10.3)."""
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 
 from chat2api.simulator import models
+from chat2api.simulator.accounts import TEAM_PLANS, Account
 from chat2api.simulator.documents import Json
 from chat2api.simulator.exchange import Exchange
+from chat2api.simulator.quotas import ALL_MODELS, Quota, Window
 from chat2api.simulator.refusals import Reply, json_reply
+
+_UNLIMITED = Quota(1_000_000_000)
 
 
 def list_models(exchange: Exchange) -> Reply:
@@ -40,22 +45,22 @@ def accounts_check(exchange: Exchange) -> Reply:
     exchange.identify()
     account = exchange.account
     assert account is not None
-    entries = {
-        workspace: _workspace(workspace, account.plan, is_personal=index == 0)
-        for index, workspace in enumerate(account.workspaces)
-    }
+    entries = {workspace: _workspace(account, workspace) for workspace in account.workspaces}
     return json_reply({"accounts": entries, "account_ordering": list(account.workspaces)})
 
 
-def _workspace(workspace: str, plan: str, *, is_personal: bool) -> Json:
-    active = plan != "free" or not is_personal
-    shown = plan if is_personal else "team"
+def _workspace(account: Account, workspace: str) -> Json:
+    is_first = workspace == account.workspaces[0]
+    is_personal = is_first and account.plan not in TEAM_PLANS
+    is_deactivated = workspace in account.deactivated
+    shown = account.plan if is_first else "team"
+    active = shown != "free" and not is_deactivated
     return {
         "account": {
             "account_id": workspace,
             "plan_type": shown,
             "structure": "personal" if is_personal else "workspace",
-            "is_deactivated": False,
+            "is_deactivated": is_deactivated,
             "account_user_role": "account-owner",
             "name": None if is_personal else "Simulated team",
         },
@@ -89,3 +94,45 @@ def conversation_init(exchange: Exchange) -> Reply:
             "default_model_slug": "auto",
         }
     )
+
+
+def usage(exchange: Exchange) -> Reply:
+    """GET /backend-api/wham/usage"""
+    exchange.identify()
+    account = exchange.account
+    assert account is not None
+    quota = account.quota or _UNLIMITED
+    windows = exchange.simulator.quotas.windows(account.name, quota)
+    now = exchange.simulator.clock()
+    shared = windows.pop(ALL_MODELS, Window(_UNLIMITED))
+    return json_reply(
+        {
+            "account_id": exchange.workspace,
+            "user_id": account.user_id,
+            "email": account.email,
+            "plan_type": account.plan,
+            "rate_limit": _rate_limit(shared, now),
+            "additional_rate_limits": [
+                {"limit_name": model, "metered_feature": model, "rate_limit": _rate_limit(one, now)}
+                for model, one in windows.items()
+            ],
+            "credits": {"has_credits": False, "unlimited": False, "balance": "0"},
+            "rate_limit_reached_type": {"type": "rate_limit_reached"} if shared.is_full else None,
+            "rate_limit_reset_credits": {"available_count": 0},
+        }
+    )
+
+
+def _rate_limit(window: Window, now: float) -> Json:
+    resets_at = window.resets_at or now + window.quota.seconds
+    return {
+        "allowed": not window.is_full,
+        "limit_reached": window.is_full,
+        "primary_window": {
+            "used_percent": window.used_percent,
+            "limit_window_seconds": int(window.quota.seconds),
+            "reset_after_seconds": math.ceil(resets_at - now),
+            "reset_at": int(resets_at),
+        },
+        "secondary_window": None,
+    }

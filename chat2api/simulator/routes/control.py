@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Any
 
-from flask import Blueprint, Response, current_app, jsonify, request
+from flask import Blueprint, Response, jsonify, request
 from pydantic import ValidationError
 
-from chat2api.simulator.accounts import Account, make_account
 from chat2api.simulator.behaviours import Behaviour, behaviour_from_json
 from chat2api.simulator.connection import open_connections
 from chat2api.simulator.documents import Json
 from chat2api.simulator.faults import registry as faults
 from chat2api.simulator.params import BadParameter, Params
+from chat2api.simulator.routes import control_accounts
+from chat2api.simulator.routes.steering import sent, the_simulator
 from chat2api.simulator.scenarios import registry as scenarios
 from chat2api.simulator.simulator import Simulator
 from chat2api.simulator.turn import Turn
 
 blueprint = Blueprint("control", __name__, url_prefix="/_sim")
-
-
-def _simulator() -> Simulator:
-    simulator: Simulator = current_app.extensions["simulator"]
-    return simulator
+blueprint.register_blueprint(control_accounts.blueprint)
 
 
 @blueprint.before_request
@@ -34,10 +30,6 @@ def _loopback_only() -> tuple[Response, int] | None:
     except ValueError:
         is_local = False
     return None if is_local else (jsonify({"error": "control is for this machine only"}), 403)
-
-
-def _body() -> Any:
-    return request.get_json(force=True, silent=True)
 
 
 @blueprint.errorhandler(BadParameter)
@@ -58,23 +50,23 @@ def health() -> Response:
 
 @blueprint.get("/config")
 def read_config() -> Response:
-    return jsonify(_simulator().config.model_dump())
+    return jsonify(the_simulator().config.model_dump())
 
 
 @blueprint.post("/config")
 def change_config() -> Response:
-    body = _body()
+    body = sent()
     if not isinstance(body, dict):
         raise BadParameter("send a JSON object of settings")
-    return jsonify(_simulator().configure(body).model_dump())
+    return jsonify(the_simulator().configure(body).model_dump())
 
 
 def _behaviours() -> list[Behaviour]:
-    body = _body()
+    body = sent()
     wishes = body if isinstance(body, list) else [body]
     behaviours = [behaviour_from_json(wish) for wish in wishes]
     for behaviour in behaviours:
-        if behaviour.endpoint not in (*_simulator().endpoints, "any"):
+        if behaviour.endpoint not in (*the_simulator().endpoints, "any"):
             raise BadParameter(f"there is no endpoint {behaviour.endpoint!r}")
         faults.find(behaviour.faults)
         if behaviour.scenario is not None:
@@ -84,24 +76,24 @@ def _behaviours() -> list[Behaviour]:
 
 @blueprint.post("/next")
 def enqueue() -> Response:
-    _simulator().behaviours.enqueue(_behaviours())
-    return jsonify(_simulator().behaviours.listing())
+    the_simulator().behaviours.enqueue(_behaviours())
+    return jsonify(the_simulator().behaviours.listing())
 
 
 @blueprint.post("/default")
 def set_defaults() -> Response:
-    _simulator().behaviours.set_defaults(_behaviours())
-    return jsonify(_simulator().behaviours.listing())
+    the_simulator().behaviours.set_defaults(_behaviours())
+    return jsonify(the_simulator().behaviours.listing())
 
 
 @blueprint.get("/behaviours")
 def listing() -> Response:
-    return jsonify(_simulator().behaviours.listing())
+    return jsonify(the_simulator().behaviours.listing())
 
 
 @blueprint.post("/reset")
 def reset() -> Response:
-    _simulator().reset()
+    the_simulator().reset()
     return jsonify({"status": "ok"})
 
 
@@ -109,20 +101,20 @@ def reset() -> Response:
 def requests() -> Response:
     since = Params(request.args).integer("since", 0)
     endpoint = request.args.get("endpoint")
-    simulator = _simulator()
+    simulator = the_simulator()
     records = simulator.journal.records(endpoint=endpoint, since=since)
     return jsonify({"requests": records, **_load(simulator)})
 
 
 @blueprint.get("/running")
 def running() -> Response:
-    pairs = _simulator().running()
+    pairs = the_simulator().running()
     return jsonify({"running": [{"owner": o, "conversation_id": c} for o, c in pairs]})
 
 
 @blueprint.get("/stats")
 def stats() -> Response:
-    simulator = _simulator()
+    simulator = the_simulator()
     return jsonify({"counters": dict(simulator.journal.counters), **_load(simulator)})
 
 
@@ -131,39 +123,6 @@ def _load(simulator: Simulator) -> Json:
     return {
         "active": simulator.journal.counters["active"],
         "connections": open_connections(port),
-    }
-
-
-@blueprint.get("/accounts")
-def accounts() -> Response:
-    return jsonify({"accounts": [_account(one) for one in _simulator().accounts.all()]})
-
-
-@blueprint.post("/accounts")
-def add_account() -> Response:
-    body = _body()
-    if not isinstance(body, dict) or not isinstance(body.get("name"), str):
-        raise BadParameter("send an object with at least a name")
-    simulator = _simulator()
-    params = Params(body)
-    account = make_account(
-        body["name"],
-        plan=params.text("plan", "plus"),
-        workspaces=tuple(map(str, body.get("workspaces") or ())),
-        now=simulator.clock(),
-        lifetime_seconds=params.number("lifetime_seconds", 864_000),
-    )
-    simulator.accounts.add(account)
-    return jsonify(_account(account))
-
-
-def _account(account: Account) -> Json:
-    return {
-        "name": account.name,
-        "access_token": account.token,
-        "plan": account.plan,
-        "workspaces": list(account.workspaces),
-        "expires_at": account.expires_at,
     }
 
 
@@ -195,12 +154,12 @@ def catalogue() -> Response:
                 {"name": one.name, "parameters": one.parameters, "about": one.about}
                 for one in faults.FAULTS.values()
             ],
-            "endpoints": list(_simulator().endpoints),
+            "endpoints": list(the_simulator().endpoints),
         }
     )
 
 
 @blueprint.post("/recordings/<name>")
 def store_recording(name: str) -> Response:
-    _simulator().recordings[name] = request.get_data()
-    return jsonify({"name": name, "bytes": len(_simulator().recordings[name])})
+    the_simulator().recordings[name] = request.get_data()
+    return jsonify({"name": name, "bytes": len(the_simulator().recordings[name])})

@@ -19,6 +19,7 @@ from chat2api.simulator.refusals import (
     json_reply,
     model_not_found,
     not_found,
+    workspace_deactivated,
 )
 from chat2api.simulator.validation import ROOT, Ask, parse_ask, text_of
 
@@ -69,6 +70,8 @@ def _converse(exchange: Exchange, era: Era | None) -> Reply:
     simulator = exchange.simulator
     exchange.identify()
     ask = parse_ask(exchange.json())
+    if exchange.account is not None and exchange.workspace in exchange.account.deactivated:
+        raise Refusal(workspace_deactivated(), "deactivated")
     _check_model(exchange, ask)
     if sum(len(text_of(message)) for message in ask.messages) > simulator.config.max_message_chars:
         text = "The message you submitted was too long, please reload the conversation."
@@ -85,6 +88,7 @@ def _converse(exchange: Exchange, era: Era | None) -> Reply:
     if not simulator.enter(exchange.owner):
         raise Refusal(detail(429, _BUSY), "busy")
     exchange.on_close.append(lambda: simulator.leave(exchange.owner))
+    exchange.count_turn(ask.model)
     performance = Performance(exchange, ask, era or flow, stored, choice, chosen, prompt, problem)
     return perform(performance)
 

@@ -20,8 +20,8 @@ def chosen(*names: str) -> Any:
 
 def test_every_fault_does_something_and_says_what() -> None:
     for name, fault in registry.FAULTS.items():
-        stages = (fault.demands, fault.reply, fault.items, fault.style, fault.pieces, fault.head)
-        assert any(stages), name
+        stages = (fault.demands, fault.terms, fault.reply, fault.items, fault.style)
+        assert any((*stages, fault.pieces, fault.head)), name
         assert fault.about, name
 
 
@@ -63,3 +63,8 @@ def test_demands_are_collected() -> None:
     faults = chosen("turnstile", "difficulty", "crlf")
     found = registry.demands(faults, Params({"difficulty": "ff"}))
     assert found == {"turnstile": True, "difficulty": "ff"}
+
+
+def test_terms_are_collected() -> None:
+    found = registry.terms(chosen("no_refresh", "rotate_then_cut", "crlf"), Params())
+    assert found == {"rotation": "keep", "unrotated": "missing", "late": True}

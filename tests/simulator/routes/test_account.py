@@ -48,3 +48,89 @@ def test_the_limits(caller: Any) -> None:
         "file_upload",
         "image_gen",
     }
+
+
+def bearer(account: Any) -> dict[str, str]:
+    return {"Authorization": f"Bearer {account['access_token']}"}
+
+
+def test_teams_and_deactivated_workspaces(caller: Any, control: Any) -> None:
+    wish = {"name": "ann", "plan": "team", "workspaces": ["w1", "w2"], "deactivated": ["w2"]}
+    ann = control("/accounts", wish)
+    path = "/backend-api/accounts/check/v4-2023-04-27"
+    found = caller.call("GET", path, None, bearer(ann)).json()["accounts"]
+    shown = {
+        one: (
+            found[one]["account"]["structure"],
+            found[one]["account"]["plan_type"],
+            found[one]["account"]["is_deactivated"],
+            found[one]["entitlement"]["has_active_subscription"],
+        )
+        for one in ("w1", "w2")
+    }
+    assert shown == {
+        "w1": ("workspace", "team", False, True),
+        "w2": ("workspace", "team", True, False),
+    }
+
+
+def test_a_deactivated_account_shows_it_everywhere(caller: Any, control: Any) -> None:
+    ann = control("/accounts", {"name": "ann", "deactivated": True})
+    path = "/backend-api/accounts/check/v4-2023-04-27"
+    found = caller.call("GET", path, None, bearer(ann)).json()["accounts"]
+    assert [one["account"]["is_deactivated"] for one in found.values()] == [True]
+
+
+def usage(caller: Any, account: Any) -> Any:
+    return caller.call("GET", "/backend-api/wham/usage", None, bearer(account)).json()
+
+
+def limit(used: int, seconds: int, left: int, resets_at: int) -> dict[str, Any]:
+    return {
+        "allowed": used < 100,
+        "limit_reached": used >= 100,
+        "primary_window": {
+            "used_percent": used,
+            "limit_window_seconds": seconds,
+            "reset_after_seconds": left,
+            "reset_at": resets_at,
+        },
+        "secondary_window": None,
+    }
+
+
+def test_usage_of_one_quota(caller: Any, control: Any, now: list[float]) -> None:
+    wish = {"name": "ann", "workspaces": ["w1"], "quota": 4, "quota_seconds": 600}
+    ann, start = control("/accounts", wish), int(now[0])
+    control("/accounts/ann/quota", {"used": 1})
+    now[0] += 100
+    assert usage(caller, ann) == {
+        "account_id": "w1",
+        "user_id": "user-ann",
+        "email": "ann@example.com",
+        "plan_type": "plus",
+        "rate_limit": limit(25, 600, 500, start + 600),
+        "additional_rate_limits": [],
+        "credits": {"has_credits": False, "unlimited": False, "balance": "0"},
+        "rate_limit_reached_type": None,
+        "rate_limit_reset_credits": {"available_count": 0},
+    }
+    control("/accounts/ann/quota", {"used": 4})
+    full = usage(caller, ann)
+    assert full["rate_limit"] == limit(100, 600, 500, start + 600)
+    assert full["rate_limit_reached_type"] == {"type": "rate_limit_reached"}
+    now[0] += 500
+    assert usage(caller, ann)["rate_limit"] == limit(0, 600, 600, start + 1200)
+
+
+def test_usage_by_model_and_without_a_quota(caller: Any, control: Any, now: list[float]) -> None:
+    wish = {"name": "ann", "quota": 2, "quota_seconds": 60, "quota_models": ["o3"]}
+    ann, free = control("/accounts", [wish, {"name": "bob"}])
+    control("/accounts/ann/quota", {"used": 2})
+    found, end = usage(caller, ann), int(now[0])
+    assert found["rate_limit"] == limit(0, 10_800, 10_800, end + 10_800)
+    full = limit(100, 60, 60, end + 60)
+    assert found["additional_rate_limits"] == [
+        {"limit_name": "o3", "metered_feature": "o3", "rate_limit": full}
+    ]
+    assert usage(caller, free)["rate_limit"] == limit(0, 10_800, 10_800, end + 10_800)

@@ -118,3 +118,64 @@ def test_prepare_gives_a_conduit_unless_told_otherwise(caller: Any, control: Any
     control("/config", {"conduit": "missing"})
     assert caller.post("/f/conversation/prepare", body).json() == {"status": "ok"}
     assert caller.post("/f/conversation/prepare", {}).status == 422
+
+
+def as_account(caller: Any, account: Any) -> Any:
+    caller.headers["Authorization"] = f"Bearer {account['access_token']}"
+    return caller
+
+
+def test_a_quota_is_used_up_until_its_window_ends(
+    caller: Any, control: Any, now: list[float]
+) -> None:
+    ann = as_account(caller, control("/accounts", {"name": "ann", "quota": 2, "quota_seconds": 60}))
+    assert [ann.talk("hi").status for _ in range(2)] == [200, 200]
+    now[0] += 18
+    answer = ann.talk("hi", model="o3")
+    text = "You have sent too many messages to the model. Please try again later."
+    detail = {"code": "model_cap_exceeded", "message": text, "clears_in": 42}
+    assert (answer.status, answer.json()) == (429, {"detail": detail})
+    assert control("/stats")["counters"]["refused.quota"] == 1
+    now[0] += 42
+    assert ann.talk("hi").status == 200
+
+
+def test_a_quota_of_one_model(caller: Any, control: Any) -> None:
+    wish = {"name": "ann", "quota": 1, "quota_models": ["o3"]}
+    ann = as_account(caller, control("/accounts", wish))
+    models = ["o3", "o3", "auto", "auto"]
+    assert [ann.talk("hi", model=model).status for model in models] == [200, 429, 200, 200]
+
+
+def test_a_quota_in_the_words_of_the_codex_backend(
+    caller: Any, control: Any, now: list[float]
+) -> None:
+    control("/config", {"quota_form": "resets_at"})
+    wish = {"name": "ann", "quota": 0, "quota_seconds": 60}
+    answer = as_account(caller, control("/accounts", wish)).talk("hi")
+    code = "usage_limit_reached"
+    assert answer.status == 429
+    assert answer.json()["error"] == {
+        "code": code,
+        "type": code,
+        "message": "The usage limit has been reached",
+        "plan_type": "plus",
+        "resets_at": int(now[0]) + 60,
+        "resets_in_seconds": 60,
+        "eligible_promo": None,
+    }
+
+
+def test_a_refused_turn_costs_nothing(caller: Any, control: Any) -> None:
+    ann = as_account(caller, control("/accounts", {"name": "ann", "quota": 1}))
+    assert ann.talk("/sim text fault=status").status == 500
+    assert [ann.talk("hi").status for _ in range(2)] == [200, 429]
+
+
+def test_a_deactivated_workspace_takes_no_turns(caller: Any, control: Any) -> None:
+    wish = {"name": "ann", "workspaces": ["w1", "w2"], "deactivated": ["w2"]}
+    ann = as_account(caller, control("/accounts", wish))
+    assert ann.talk("hi").status == 200
+    ann.headers["Chatgpt-Account-Id"] = "w2"
+    answer = ann.talk("hi")
+    assert (answer.status, answer.json()["detail"]["code"]) == (402, "deactivated_workspace")
