@@ -44,7 +44,7 @@ WITHOUT_MODULE = {
     "store/test_contract.py": "one suite for every pool backend",
 }
 
-NO_MIRROR_FOLDERS = {"e2e", "entry", "recordings", "benchmarks"}
+NO_MIRROR_FOLDERS = {"e2e", "entry", "recordings", "benchmarks", "deploy"}
 """Folders of tests that look at the whole server or at the repository, not at one module."""
 
 MAY_READ_ENVIRONMENT = (
