@@ -44,6 +44,8 @@ def _from_text(field: SettingField, text: str) -> object:
         case Kind.TEXT | Kind.PATH:
             _refuse_control(text)
             return Secret(text) if field.secret else text
+        case Kind.ENTRIES:
+            raise ValueError(f"must be {field.allowed}")
 
 
 def _from_yaml(field: SettingField, value: object) -> object:
@@ -59,6 +61,8 @@ def _from_yaml(field: SettingField, value: object) -> object:
             return _wrapped(field, _texts(value))
         case Kind.MAPPING if isinstance(value, dict):
             return _mapping(field, value)
+        case Kind.ENTRIES if isinstance(value, tuple):
+            return value  # read and checked with the file, where each part has a line
         case Kind.TEXT | Kind.CHOICE | Kind.PATH | Kind.LIST:
             # YAML turns 000032 into 32 and 1e3 into 1000.0: only quotes keep what was meant.
             raise ValueError(f"must be {field.allowed}; put the value in quotes")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import replace
 
 from chat2api.secret import Secret
 from chat2api.settings.load import LoadedSettings
@@ -45,6 +46,11 @@ def apply_demo(loaded: LoadedSettings) -> LoadedSettings:
         changes["authorization"] = (Secret(DEMO_KEY),)
     if not is_loopback(settings.host):
         changes["host"] = _LOOPBACK
+    # Real accounts and the real database have no part in it.
+    if settings.chatgpts:
+        changes["chatgpts"] = ()
+    if settings.database_url is not None:
+        changes["database_url"] = None
     return _changed(loaded, changes)
 
 
@@ -54,7 +60,8 @@ def with_upstream(loaded: LoadedSettings, simulator_url: str) -> LoadedSettings:
 
 
 def _changed(loaded: LoadedSettings, changes: dict[str, object]) -> LoadedSettings:
-    return LoadedSettings(
-        loaded.settings.model_copy(update=changes),
-        {**loaded.sources, **dict.fromkeys(changes, DEMO_SOURCE)},
+    return replace(
+        loaded,
+        settings=loaded.settings.model_copy(update=changes),
+        sources={**loaded.sources, **dict.fromkeys(changes, DEMO_SOURCE)},
     )

@@ -9,11 +9,15 @@ from pydantic.fields import FieldInfo
 from chat2api.secret import Secret
 from chat2api.settings.model import Settings
 
+YAML_ONLY = frozenset({"chatgpts"})
+
 
 def settings_table() -> str:
-    """One row per setting: name, default, meaning."""
+    """One row per setting that a variable can set: name, default, meaning."""
     rows = ["| setting | default | meaning |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
+        if name in YAML_ONLY:
+            continue
         meaning = (field.description or "").replace("|", "\\|")
         rows.append(f"| `{name.upper()}` | {_default(field)} | {meaning} |")
     return "\n".join(rows)

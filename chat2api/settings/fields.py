@@ -13,6 +13,7 @@ import annotated_types
 from pydantic.fields import FieldInfo
 
 from chat2api.secret import Secret
+from chat2api.settings.entry import ChatGptEntry
 from chat2api.settings.model import Settings
 
 TRUE_WORDS = ("true", "1", "t", "y", "yes", "on")
@@ -32,6 +33,7 @@ class Kind(Enum):
     PATH = "path"
     LIST = "list"
     MAPPING = "mapping"
+    ENTRIES = "entries"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,11 @@ class SettingField:
     secret: bool
     allowed: str
     plain_name_counts: bool = True
+
+    @property
+    def in_environment(self) -> bool:
+        """Whether one text can say it; otherwise it is for the YAML file only."""
+        return self.kind is not Kind.ENTRIES
 
     @property
     def variable(self) -> str:
@@ -71,7 +78,8 @@ def _kind(annotation: Any) -> tuple[Kind, Any]:
     annotation = _bare(annotation)
     origin = get_origin(annotation)
     if origin is tuple:
-        return Kind.LIST, _bare(get_args(annotation)[0])
+        item = _bare(get_args(annotation)[0])
+        return (Kind.ENTRIES if item is ChatGptEntry else Kind.LIST), item
     if origin is dict:
         return Kind.MAPPING, str
     if origin is Literal:
@@ -111,6 +119,8 @@ def _allowed(kind: Kind, leaf: Any, metadata: list[Any]) -> str:
             return "a path"
         case Kind.TEXT:
             return "text"
+        case Kind.ENTRIES:
+            return "a list of accounts"
 
 
 def _range(metadata: list[Any]) -> str:

@@ -6,6 +6,7 @@ The only room that looks at the environment; it is passed in, so tests and reloa
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,10 @@ from pathlib import Path
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from chat2api.settings.checks import is_postgresql
 from chat2api.settings.convert import convert
 from chat2api.settings.fields import SettingField, setting_fields
-from chat2api.settings.mask import mask_text
+from chat2api.settings.mask import clip, mask_text
 from chat2api.settings.model import Settings
 from chat2api.settings.problems import Problem, SettingsError
 from chat2api.settings.variables import (
@@ -27,18 +29,30 @@ from chat2api.settings.variables import (
     read_variables,
     refuse_unknown,
 )
-from chat2api.settings.yaml_file import read_yaml
+from chat2api.settings.yaml_file import YamlSettings, parse_yaml, read_yaml
 
 DEFAULT_SOURCE = "default"
 _OPTION_NAMES = {"public_base_url": "--base_url"}
+_DIRECTORIES = ("data_dir", "log_path")
+_ENVIRONMENT_NAME = "ENV"
+_DEFAULT_ENVIRONMENT = "dev"
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedSettings:
-    """The settings, and for each field where its value came from, in words."""
+    """The settings, and for each field where its value came from, in words.
+
+    `config_path` is the YAML file in use, None without one; `config_revision` stands for the bytes that
+    were read from it. `fixed_fields` are those that the command line or a variable sets, so that the
+    file cannot change them.
+    """
 
     settings: Settings
     sources: Mapping[str, str]
+    config_path: Path | None = None
+    config_revision: str | None = None
+    has_auth_section: bool = False
+    fixed_fields: frozenset[str] = frozenset()
 
 
 def load_settings(
@@ -51,26 +65,31 @@ def load_settings(
     """Command line > environment / `.env` > YAML > default.
 
     `cli` maps field names to values; None means the option was not given. `config_path` is the YAML
-    file; when None, CHAT2API_CONFIG may name one. Relative paths start at `cwd`, which is also where
-    `.env` is looked for. Raises SettingsError with every problem found, not only the first.
+    file; when None, CHAT2API_CONFIG may name one, else it is `conf/app.<ENV>.yaml` if that exists.
+    Relative paths start at `cwd`, which is also where `.env` is looked for. Raises SettingsError with
+    every problem found, not only the first.
     """
     problems: list[Problem] = []
     fields = setting_fields()
     variables = read_variables(environ, cwd / ".env", problems)
     refuse_unknown(fields, variables, problems)
-    found = _collect(fields, cli, variables, _config_file(config_path, variables), cwd, problems)
+    path = _config_file(config_path, variables, cwd, problems)
+    yaml = YamlSettings() if path is None else read_yaml(path, fields, problems)
+    stronger = _collect(fields, cli, variables, cwd, problems)
+    found = _complete({**yaml.found, **stronger}, fields, variables, problems)
     settings = _build(fields, found, problems)
-    if settings is not None and "proxy_url" not in found:
-        proxy = find_proxy(variables, settings.chatgpt_base_url)
-        if proxy is not None:
-            found["proxy_url"] = proxy
-            settings = _build(fields, found, problems)
+    if settings is not None:
+        _refuse_unreadable_store(settings, found, problems)
     if problems or settings is None:
         raise SettingsError(problems)
-    data_dir = cwd / settings.data_dir.expanduser()
+    in_place = {name: cwd / getattr(settings, name).expanduser() for name in _DIRECTORIES}
     return LoadedSettings(
-        settings.model_copy(update={"data_dir": data_dir}),
+        settings.model_copy(update=in_place),
         {name: found[name].source if name in found else DEFAULT_SOURCE for name in fields},
+        config_path=path,
+        config_revision=yaml.revision,
+        has_auth_section=yaml.has_auth_section,
+        fixed_fields=frozenset(stronger),
     )
 
 
@@ -79,34 +98,67 @@ def load_from_process() -> LoadedSettings:
     return load_settings(cli={}, environ=os.environ, config_path=None, cwd=Path.cwd())
 
 
-def _config_file(given: Path | None, variables: Variables) -> Path | None:
+def yaml_problems(text: str, label: str) -> list[Problem]:
+    """What is wrong with the text of a YAML file, looked at by itself. `label` names the file."""
+    problems: list[Problem] = []
+    fields = setting_fields()
+    found, _ = parse_yaml(text, label, fields, problems)
+    _build(fields, found, problems)
+    return problems
+
+
+def _config_file(
+    given: Path | None, variables: Variables, cwd: Path, problems: list[Problem]
+) -> Path | None:
     if given is not None:
-        return given
+        return cwd / given
     named = variables.values.get(CONFIG_VARIABLE)
-    return Path(named.strip()) if named else None
+    if named:
+        return cwd / named.strip()
+    name = variables.values.get(_ENVIRONMENT_NAME, _DEFAULT_ENVIRONMENT).strip().lower()
+    if not re.fullmatch(r"[a-z0-9_-]{1,32}", name):
+        message = "must be 1 to 32 letters, digits, _ or -; it chooses conf/app.<ENV>.yaml"
+        problems.append(Problem(_ENVIRONMENT_NAME, message, clip(name)))
+        return None
+    path = cwd / "conf" / f"app.{name}.yaml"
+    return path if path.exists() else None
 
 
 def _collect(
     fields: Mapping[str, SettingField],
     cli: Mapping[str, object],
     variables: Variables,
-    config_path: Path | None,
     cwd: Path,
     problems: list[Problem],
 ) -> dict[str, Found]:
-    """The winning raw value of every setting that is set anywhere."""
-    by_file = {} if config_path is None else read_yaml(cwd / config_path, fields, problems)
+    """The winning raw value of every setting that the command line or a variable sets."""
     found: dict[str, Found] = {}
     for name, field in fields.items():
         option = _OPTION_NAMES.get(name, f"--{name}")
         winner = (
             Found(cli[name], f"command line {option}", option)
             if cli.get(name) is not None
-            else find_variable(field, variables, cwd, problems) or by_file.get(name)
+            else find_variable(field, variables, cwd, problems)
         )
         if winner is not None:
             found[name] = winner
     return found
+
+
+def _complete(
+    found: dict[str, Found],
+    fields: Mapping[str, SettingField],
+    variables: Variables,
+    problems: list[Problem],
+) -> dict[str, Found]:
+    """`found`, in the fields' order, with the conventional proxy variable where no proxy is set."""
+    ordered = {name: found[name] for name in fields if name in found}
+    if "proxy_url" not in ordered:
+        settings = _build(fields, ordered, [])
+        proxy = None if settings is None else find_proxy(variables, settings.chatgpt_base_url)
+        if proxy is not None:
+            ordered["proxy_url"] = proxy
+    return ordered
 
 
 def _build(
@@ -132,6 +184,16 @@ def _build(
         return None
 
 
+def _refuse_unreadable_store(
+    settings: Settings, found: Mapping[str, Found], problems: list[Problem]
+) -> None:
+    # A key in this machine's DATA_DIR would be lost with the machine, and the others could not read.
+    url = settings.database_url
+    if url is not None and is_postgresql(url) and not settings.secret_key:
+        message = "PostgreSQL needs SECRET_KEY, 16 characters or more, the same on every server"
+        problems.append(_problem(setting_fields()["database_url"], found["database_url"], message))
+
+
 def _reason(field: SettingField, detail: ErrorDetails) -> str:
     if detail["type"] == "value_error":  # one of the model's own checks: already in plain words
         return str(detail["ctx"]["error"])
@@ -142,4 +204,4 @@ def _reason(field: SettingField, detail: ErrorDetails) -> str:
 
 def _problem(field: SettingField, raw: Found, message: str) -> Problem:
     value = "***" if field.secret else mask_text(field.name, str(raw.value).strip())
-    return Problem(raw.written_as, message, value)
+    return Problem(raw.written_as, message, value, raw.line)

@@ -7,66 +7,29 @@ Seconds and bytes are in the names or descriptions. The descriptions feed the do
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf
 
 from chat2api.secret import Secret
+from chat2api.settings.checks import (
+    as_log_level,
+    is_base_url,
+    is_database_url,
+    is_file_name,
+    is_hex,
+    is_network,
+    is_prefix,
+    is_proxy,
+    is_secret_key,
+    is_zone,
+)
+from chat2api.settings.entry import ChatGptEntry
 
-_PREFIX = re.compile(r"[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*")
-_PROXY_SCHEMES = {"http", "https", "socks4", "socks4a", "socks5", "socks5h"}
-
-
-def _is_prefix(value: str) -> str:
-    stripped = value.strip("/")
-    if stripped and not _PREFIX.fullmatch(stripped):
-        raise ValueError("use letters, digits, and . _ ~ - only")
-    return stripped
-
-
-def _is_base_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("must be an http:// or https:// address")
-    if parts.query or parts.fragment:
-        raise ValueError("must have no query and no fragment")
-    return value.rstrip("/")
-
-
-def _is_proxy(value: Secret) -> Secret:
-    text = value.reveal()
-    if "://" not in text:
-        text = "http://" + text
-    parts = urlsplit(text)
-    try:
-        port_is_fine = parts.port is None or parts.port > 0
-    except ValueError:
-        port_is_fine = False
-    if parts.scheme not in _PROXY_SCHEMES or not parts.hostname or not port_is_fine:
-        raise ValueError("must look like http://, https:// or socks5://[user:password@]host:port")
-    return Secret(text)
-
-
-def _is_network(value: str) -> str:
-    try:
-        ipaddress.ip_network(value, strict=False)
-    except ValueError:
-        raise ValueError("must be an IP address or a network such as 10.0.0.0/8") from None
-    return value
-
-
-def _is_hex(value: str) -> str:
-    if not re.fullmatch(r"[0-9a-fA-F]{1,128}", value):
-        raise ValueError("must be 1 to 128 hexadecimal digits")
-    return value.lower()
-
-
-BaseUrl = Annotated[str, AfterValidator(_is_base_url)]
-ProxyUrl = Annotated[Secret, AfterValidator(_is_proxy)]
+BaseUrl = Annotated[str, AfterValidator(is_base_url)]
+ProxyUrl = Annotated[Secret, AfterValidator(is_proxy)]
+SecretKey = Annotated[Secret, AfterValidator(is_secret_key)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
@@ -84,13 +47,13 @@ class Settings(BaseModel):
     worker_connections: int = Field(
         4096, ge=8, le=1_000_000, description="Connections a worker holds at once."
     )
-    api_prefix: Annotated[str, AfterValidator(_is_prefix)] = Field(
+    api_prefix: Annotated[str, AfterValidator(is_prefix)] = Field(
         "", description="Path before /v1, a kind of password: /PREFIX/v1/…; without it 404."
     )
     public_base_url: BaseUrl | None = Field(
         None, description="How clients reach this server; for links we hand out (none yet)."
     )
-    trusted_proxies: tuple[Annotated[str, AfterValidator(_is_network)], ...] = Field(
+    trusted_proxies: tuple[Annotated[str, AfterValidator(is_network)], ...] = Field(
         (),
         description="Addresses or networks of reverse proxies whose X-Forwarded-For is believed.",
     )
@@ -113,6 +76,51 @@ class Settings(BaseModel):
     allow_anonymous: bool = Field(
         False, description="Serve requests without a key through the anonymous upstream."
     )
+    admin_password: Secret | None = Field(
+        None, description="Opens /admin and /tokens; unset: any API key of AUTHORIZATION does."
+    )
+    login_attempts: int = Field(
+        5, ge=1, le=1000, description="Wrong passwords an address may send in ten minutes."
+    )
+    key_grace_seconds: float = Field(
+        300,
+        ge=0,
+        le=86_400,
+        description="How long known keys are honoured while the database is away.",
+    )
+
+    # --- accounts
+    chatgpts: tuple[InstanceOf[ChatGptEntry], ...] = Field(
+        (), description="Accounts, in the YAML file only."
+    )
+    random_token: bool = Field(
+        True, description="Choose accounts at random; false: strictly in turn."
+    )
+    scheduled_refresh: bool = Field(
+        False, description="Renew all refresh tokens at the start and every 4 days at 03:00."
+    )
+    refresh_window_seconds: Seconds = Field(
+        600, description="Refreshes that fall due together are spread over this time."
+    )
+    refresh_parallel: int = Field(4, ge=1, le=64, description="Refreshes at once.")
+    refresh_per_second: float = Field(
+        2, gt=0, le=1000, description="Refreshes begun per second, at most."
+    )
+    openai_auth_token_url: BaseUrl | None = Field(
+        None, description="Where refresh tokens are exchanged; unset: by the kind of token."
+    )
+    openai_auth_client_id: str = Field(
+        "", description="Client id of that exchange; empty: by the kind of token."
+    )
+    openai_auth_redirect_uri: str = Field(
+        "", description="Redirect address of that exchange; empty: by the kind of token."
+    )
+    openai_auth_scope: str = Field(
+        "openid profile email offline_access", description="Scope of that exchange."
+    )
+    openai_auth_encoding: Literal["auto", "json", "form"] = Field(
+        "auto", description="Body of that exchange; auto goes by the kind of token."
+    )
 
     # --- the ChatGPT web upstream
     chatgpt_base_url: tuple[BaseUrl, ...] = Field(
@@ -130,7 +138,7 @@ class Settings(BaseModel):
     conversation_only: bool = Field(
         False, description="Skip requirements and proof; a relay before the upstream does them."
     )
-    pow_difficulty: Annotated[str, AfterValidator(_is_hex)] = Field(
+    pow_difficulty: Annotated[str, AfterValidator(is_hex)] = Field(
         "00003a", description="Hardest proof of work accepted: at or below it is refused."
     )
     pow_variant: Literal["auto", "sha3", "fnv"] = Field(
@@ -169,6 +177,9 @@ class Settings(BaseModel):
     retry_times: int = Field(3, ge=0, le=20, description="Further attempts after the first.")
     enable_limit: bool = Field(
         True, description="Remember upstream limits and do not call an account while it is limited."
+    )
+    access_denied_seconds: Seconds = Field(
+        600, description='How long an account rests after a 403 or "unusual activity".'
     )
     account_concurrency: int = Field(
         10, ge=0, le=100_000, description="Turns one account runs at once; 0 for no limit."
@@ -217,9 +228,29 @@ class Settings(BaseModel):
         0, ge=0, le=64, description="Processes for CPU work per worker; 0 for one per core."
     )
 
-    # --- files and logs
+    # --- state, files and logs
     data_dir: Path = Field(Path("data"), description="Where state lives.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least severe log line shown."
+    database_url: Annotated[Secret, AfterValidator(is_database_url)] | None = Field(
+        None,
+        description="postgresql://… or sqlite:///FILE; unset: SQLite in DATA_DIR. PostgreSQL needs "
+        "SECRET_KEY.",
     )
+    secret_key: tuple[SecretKey, ...] = Field(
+        (),
+        description="Encrypts stored tokens, 16 characters or more; further ones are old keys that can "
+        "still read. Unset: made in DATA_DIR.",
+    )
+    tz: Annotated[str, AfterValidator(is_zone)] = Field(
+        "", description="Time zone of schedules, such as Asia/Shanghai; empty: the system's."
+    )
+    config_poll_seconds: Seconds = Field(
+        2, description="How often the YAML file is looked at for changes."
+    )
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], BeforeValidator(as_log_level)
+    ] = Field("info", description="Least severe log line shown.")
     log_format: Literal["text", "json"] = Field("text", description="How log lines look.")
+    log_path: Path = Field(Path("logs"), description="Where the log file lies.")
+    log_file: Annotated[str, AfterValidator(is_file_name)] = Field(
+        "", description="Name of a file that log lines are also written to; empty: none."
+    )

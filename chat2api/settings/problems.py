@@ -8,11 +8,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake. `where` is the name as the operator wrote it; `value` is None when it must not show."""
+    """One mistake. `where` is the name as the operator wrote it; `value` is None when it must not show.
+
+    `line` is that of the YAML file, from 1; None elsewhere.
+    """
 
     where: str
     message: str
     value: str | None = None
+    line: int | None = None
 
     def __str__(self) -> str:
         value = "" if self.value is None else f"={self.value}"

@@ -22,6 +22,8 @@ def shown(loaded: LoadedSettings, name: str) -> str:
     """One value as people may see it; "-" when it is empty."""
     value = getattr(loaded.settings, name)
     match value:
+        case tuple() if name == "chatgpts":
+            return f"{len(value)} account{'' if len(value) == 1 else 's'}" if value else "-"
         case Secret():
             return _secret(name, value)
         case tuple():

@@ -33,11 +33,15 @@ _LARGEST_SECRET_FILE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A raw value, where it came from (for people), and under which name it was written."""
+    """A raw value, where it came from (for people), and under which name it was written.
+
+    `line` is that of the YAML file, from 1; None elsewhere.
+    """
 
     value: object
     source: str
     written_as: str
+    line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,8 @@ def find_variable(
     field: SettingField, variables: Variables, cwd: Path, problems: list[Problem]
 ) -> Found | None:
     """The value of one setting: CHAT2API_NAME before NAME, or the content of a `_FILE`."""
+    if not field.in_environment:
+        return None
     names = [PREFIX + field.variable]
     if field.plain_name_counts:
         names.append(field.variable)
@@ -131,6 +137,8 @@ def refuse_unknown(
     """Add a problem for every CHAT2API_ variable that is no setting. Its value may be secret: not shown."""
     known = {"CONFIG"}
     for field in fields.values():
+        if not field.in_environment:
+            continue
         known.add(field.variable)
         if field.secret:
             known.add(f"{field.variable}_FILE")
@@ -138,7 +146,10 @@ def refuse_unknown(
         bare = name.removeprefix(PREFIX)
         if bare != name and bare not in known and not _SERVICE_LINK.fullmatch(name):
             where = f"{name} ({variables.origins[name]})"
-            problems.append(Problem(where, unknown_message(bare, known, PREFIX)))
+            # Only secrets come from files: of another setting the name itself is what helps.
+            stem = bare.removesuffix("_FILE")
+            meant = stem if stem in known else bare
+            problems.append(Problem(where, unknown_message(meant, known, PREFIX)))
 
 
 def unknown_message(name: str, known: Iterable[str], prefix: str = "") -> str:

@@ -134,3 +134,11 @@ def test_yaml_numbers_for_text_ask_for_quotes(name, value):
 def test_control_characters_are_refused(name, value):
     with pytest.raises(ValueError, match="control characters"):
         convert(FIELDS[name], value)
+
+
+def test_accounts_are_read_by_the_file_only():
+    field = FIELDS["chatgpts"]
+    assert convert(field, ()) == ()
+    for value in ("eyJ", ["eyJ"], {}):
+        with pytest.raises(ValueError, match="must be a list of accounts"):
+            convert(field, value)

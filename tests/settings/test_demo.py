@@ -50,3 +50,12 @@ def test_a_public_host_with_demo_is_refused(host):
 
 def test_no_host_is_fine():
     refuse_public_host(None)
+
+
+def test_real_accounts_and_the_real_database_have_no_part_in_it(loaded, tmp_path):
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf/app.dev.yaml").write_text("chatgpts: [{access_token: planted}]\n")
+    after = apply_demo(loaded(DATABASE_URL="sqlite:///real.db"))
+    assert (after.settings.chatgpts, after.settings.database_url) == ((), None)
+    assert (after.sources["chatgpts"], after.sources["database_url"]) == ("--demo", "--demo")
+    assert after.config_path == tmp_path / "conf/app.dev.yaml"

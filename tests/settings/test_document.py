@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from chat2api.secret import Secret
 from chat2api.settings import document
 from chat2api.settings.document import settings_table
+from chat2api.settings.fields import setting_fields
 from chat2api.settings.model import Settings
 
 HEAD = ["| setting | default | meaning |", "|---|---|---|"]
@@ -25,7 +26,7 @@ def rows() -> dict[str, list[str]]:
 
 def test_every_setting_has_a_row_and_every_row_a_meaning() -> None:
     table = rows()
-    assert list(table) == [name.upper() for name in Settings.model_fields]
+    assert list(table) == [f.variable for f in setting_fields().values() if f.in_environment]
     assert len(settings_table().splitlines()) == len(table) + 2
     assert {name for name, row in table.items() if len(row) != 3 or not all(row)} == set()
 
@@ -58,7 +59,9 @@ def test_how_defaults_are_written(name: str, default: str) -> None:
 def test_meanings_are_those_of_the_settings() -> None:
     meanings = {name: row[2].replace("\\|", "|") for name, row in rows().items()}
     assert meanings == {
-        name.upper(): field.description for name, field in Settings.model_fields.items()
+        name.upper(): Settings.model_fields[name].description
+        for name, field in setting_fields().items()
+        if field.in_environment
     }
 
 

@@ -24,6 +24,13 @@ def test_every_setting_is_described_in_the_models_order():
         ("auth_key", Kind.TEXT, True, "text"),
         ("public_base_url", Kind.TEXT, False, "text"),
         ("data_dir", Kind.PATH, False, "a path"),
+        ("database_url", Kind.TEXT, True, "text"),
+        ("secret_key", Kind.LIST, True, "a list, separated by commas"),
+        ("key_grace_seconds", Kind.FLOAT, False, "a number from 0 to 86400"),
+        ("refresh_per_second", Kind.FLOAT, False, "a number above 0 up to 1000"),
+        ("log_level", Kind.CHOICE, False, "debug, info, warning or error"),
+        ("log_path", Kind.PATH, False, "a path"),
+        ("chatgpts", Kind.ENTRIES, False, "a list of accounts"),
         ("model_aliases", Kind.MAPPING, False, "a JSON object whose values are text"),
     ],
 )
@@ -40,3 +47,7 @@ def test_a_switch_lists_its_words():
 
 def test_one_plain_name_does_not_count():
     assert [f.name for f in FIELDS.values() if not f.plain_name_counts] == ["access_token_prefix"]
+
+
+def test_accounts_are_not_said_in_a_variable():
+    assert [f.name for f in FIELDS.values() if not f.in_environment] == ["chatgpts"]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from chat2api.secret import Secret
 from chat2api.settings import load as module
-from chat2api.settings.load import LoadedSettings, load_from_process, load_settings
+from chat2api.settings.load import LoadedSettings, load_from_process, load_settings, yaml_problems
 from chat2api.settings.model import Settings
 from chat2api.settings.problems import SettingsError
 
@@ -43,7 +43,7 @@ def problems(load):
 
 def test_nothing_set_gives_the_defaults(load, tmp_path):
     loaded = load()
-    assert loaded.settings == Settings(data_dir=tmp_path / "data")
+    assert loaded.settings == Settings(data_dir=tmp_path / "data", log_path=tmp_path / "logs")
     assert set(loaded.sources.values()) == {"default"}
     assert list(loaded.sources) == list(Settings.model_fields)
 
@@ -175,7 +175,7 @@ def test_every_problem_is_told_at_once(problems, tmp_path):
         "--host=a\N{REPLACEMENT CHARACTER}b: must not contain control characters",
         "WORKERS=two: must be a whole number from 1 to 64",
         "HISTORY_DISABLED=ture: must be true, 1, t, y, yes, on or false, 0, f, n, no, off",
-        "retry_times (c.yaml)=True: must be a whole number from 0 to 20",
+        "retry_times (c.yaml line 2)=True: must be a whole number from 0 to 20",
         "PORT=70000: must be a whole number from 0 to 65535",
         "API_PREFIX=***: use letters, digits, and . _ ~ - only",
         "PUBLIC_BASE_URL=chat.example.com: must be an http:// or https:// address",
@@ -183,7 +183,7 @@ def test_every_problem_is_told_at_once(problems, tmp_path):
         "DIRECT_TOKENS=on: must be auto, prefix or off",
         "CHATGPT_BASE_URL=http://***@h?q=1,ftp://x: must have no query and no fragment",
         "POW_DIFFICULTY=0x3a: must be 1 to 128 hexadecimal digits",
-        "drain_seconds (c.yaml)=0: must be a number above 0 up to 86400",
+        "drain_seconds (c.yaml line 1)=0: must be a number above 0 up to 86400",
     ]
 
 
@@ -235,3 +235,101 @@ def test_the_process_is_asked_when_there_is_no_command_line(monkeypatch, tmp_pat
     monkeypatch.setattr(module, "os", os)
     monkeypatch.setenv("CHAT2API_PORT", "7")
     assert load_from_process().settings.port == 7
+
+
+# --- which file
+
+
+@pytest.mark.parametrize("name", ["dev", "prod", "my_own-1"])
+def test_env_chooses_the_file(load, tmp_path, name):
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / f"app.{name}.yaml").write_text("port: 9\n")
+    loaded = load({} if name == "dev" else {"ENV": name.upper()})
+    assert (loaded.settings.port, loaded.sources["port"]) == (9, f"app.{name}.yaml port")
+    assert loaded.config_path == tmp_path / "conf" / f"app.{name}.yaml"
+    assert len(loaded.config_revision) == 16
+
+
+def test_a_missing_file_of_env_is_no_mistake(load):
+    loaded = load({"ENV": "prod"})
+    assert (loaded.config_path, loaded.config_revision) == (None, None)
+
+
+def test_a_named_file_wins_over_env(load, tmp_path):
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf/app.dev.yaml").write_text("port: 9\n")
+    (tmp_path / "x.yaml").write_text("port: 10\n")
+    assert load({"CHAT2API_CONFIG": "x.yaml"}).settings.port == 10
+    assert (
+        load({"CHAT2API_CONFIG": "x.yaml", "ENV": "/etc/shrc"}, yaml="port: 11").settings.port == 11
+    )
+
+
+@pytest.mark.parametrize("name", ["../x", "a b", "x" * 33])
+def test_a_malformed_env_is_a_mistake(problems, name):
+    assert problems({"ENV": name}) == [
+        f"ENV={name}: must be 1 to 32 letters, digits, _ or -; it chooses conf/app.<ENV>.yaml"
+    ]
+
+
+def test_env_is_no_setting(problems):
+    (problem,) = problems({"CHAT2API_ENV": "prod"})
+    assert problem.startswith("CHAT2API_ENV (environment): is not a setting")
+
+
+def test_accounts_are_for_the_file_only(problems):
+    (problem,) = problems({"CHAT2API_CHATGPTS": "[]", "CHATGPTS": "[]"})
+    assert problem.startswith("CHAT2API_CHATGPTS (environment): is not a setting")
+
+
+# --- what the file says, and what is stronger
+
+
+def test_a_file_of_a_seed_deployment(load):
+    loaded = load(
+        {"PROXY_URL": "http://env:1"},
+        yaml="""
+log_level: warn
+bind: 127.0.0.1
+proxy: http://file:1
+auth:
+  access_tokens: [Bearer sk-a]
+chatgpts:
+  - {access_token: eyJ.a, proxy: "h:1"}
+""",
+    )
+    settings = loaded.settings
+    assert (settings.log_level, settings.host) == ("warning", "127.0.0.1")
+    assert settings.authorization == (Secret("sk-a"),)
+    assert settings.proxy_url == (Secret("http://env:1"),)
+    assert [entry.proxy for entry in settings.chatgpts] == [Secret("http://h:1")]
+    assert loaded.sources["authorization"] == "c.yaml auth.access_tokens"
+    assert loaded.has_auth_section
+    assert loaded.fixed_fields == {"proxy_url"}
+
+
+def test_postgresql_needs_a_key_of_its_own(load, problems):
+    url = "postgres://u:planted@db/chat"
+    assert problems({"DATABASE_URL": url}) == [
+        "DATABASE_URL=***: PostgreSQL needs SECRET_KEY, 16 characters or more, the same on every server"
+    ]
+    key = "0123456789abcdef"
+    assert load({"DATABASE_URL": url, "SECRET_KEY": key}).settings.secret_key == (Secret(key),)
+    assert load({"DATABASE_URL": "sqlite:///x.db"}).settings.secret_key == ()
+
+
+def test_old_keys_come_after_the_new_one(load, problems, tmp_path):
+    (tmp_path / "keys").write_text(f"{'a' * 16}\n{'b' * 16}\n")
+    keys = load({"SECRET_KEY_FILE": "keys"}).settings.secret_key
+    assert keys == (Secret("a" * 16), Secret("b" * 16))
+    assert problems({"SECRET_KEY": "short"}) == [
+        "SECRET_KEY=***: every key must have at least 16 characters"
+    ]
+
+
+def test_the_text_of_a_file_can_be_checked_by_itself():
+    assert [str(p) for p in yaml_problems("prot: 1\nretry_times: many\n", "x.yaml")] == [
+        "prot (x.yaml line 1): is not a setting; did you mean port?",
+        "retry_times (x.yaml line 2)=many: must be a whole number from 0 to 20",
+    ]
+    assert yaml_problems("port: 1\n", "x.yaml") == []

@@ -51,3 +51,13 @@ def test_secrets_are_masked(tmp_path):
 
 def test_a_log_may_hold_them(tmp_path: Path):
     assert all(line.isprintable() for line in lines_for(SECRETS, tmp_path))
+
+
+def test_of_accounts_only_the_number_is_told(tmp_path):
+    (tmp_path / "conf").mkdir()
+    path = tmp_path / "conf/app.dev.yaml"
+    for count, told in ((1, "1 account"), (2, "2 accounts")):
+        path.write_text("chatgpts:\n" + "  - access_token: planted-9\n" * count)
+        lines = lines_for({}, tmp_path)
+        assert f"{told}  (app.dev.yaml chatgpts)" in "\n".join(lines)
+        assert "planted" not in "\n".join(lines)
