@@ -52,7 +52,13 @@ class Standing:
 
 
 def after(
-    standing: Standing, outcome: Outcome, now: float, *, jitter: float, enable_limit: bool
+    standing: Standing,
+    outcome: Outcome,
+    now: float,
+    *,
+    jitter: float,
+    enable_limit: bool,
+    egress_seconds: float = EGRESS_COOLING_SECONDS,
 ) -> Standing:
     """The standing after `outcome`. `jitter` in 0..1 spreads guessed waits by up to a quarter."""
     match outcome.blame:
@@ -67,7 +73,7 @@ def after(
         case Blame.EGRESS:
             return replace(
                 standing,
-                cooling_until=max(standing.cooling_until, now + EGRESS_COOLING_SECONDS),
+                cooling_until=max(standing.cooling_until, now + egress_seconds),
                 limited=False,
                 reason=outcome.reason,
             )
