@@ -1,29 +1,20 @@
-"""The account pool in the memory of one process, over the token file.
-
-The next part puts a database behind the same protocol; the policy stays.
-"""
+"""The account pool in the memory of one process: what `sql_pool` falls back on, and what tests use."""
 
 from __future__ import annotations
 
 import itertools
-import logging
 import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from chat2api.errors import NoAccountAvailable, Overloaded, PoolError, PoolExhausted
 from chat2api.lifetime.call import Call
 from chat2api.pool.policy import Standing, after
 from chat2api.pool.values import Account, Lease, Need, Outcome
-
-log = logging.getLogger(__name__)
-
-_LOOK_AT_FILE_SECONDS = 2.0
 
 
 @dataclass(slots=True)
@@ -55,28 +46,36 @@ class MemoryPool:
 
     def __init__(
         self,
-        load: Callable[[], list[Account]],
         limits: PoolLimits,
+        accounts: Iterable[Account] = (),
         *,
-        watch: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._load = load
         self._limits = limits
-        self._watch = watch
         self._clock = clock
         self._lock = threading.Lock()
         self._entries: deque[_Entry] = deque()
         self._waiters: deque[_Waiter] = deque()
         self._numbers = itertools.count(1)
-        self._seen: tuple[float, int] | None = None
-        self._look_again = 0.0
+        self.replace(accounts)
+
+    def adopt(self, limits: PoolLimits) -> None:
+        """Go by these limits from now on."""
+        self._limits = limits
+
+    def replace(self, accounts: Iterable[Account]) -> None:
+        """Hold these accounts from now on; those that stay keep their standing and their turns."""
         with self._lock:
-            self._reload_if_changed()
+            known = {entry.account.account_id: entry for entry in self._entries}
+            self._entries = deque()
+            for account in accounts:
+                entry = known.get(account.account_id) or _Entry(account)
+                entry.account = account
+                self._entries.append(entry)
+            self._serve_waiters()
 
     def is_empty(self) -> bool:
         with self._lock:
-            self._reload_if_changed()
             return not self._entries
 
     @contextmanager
@@ -106,7 +105,6 @@ class MemoryPool:
     def glance(self, need: Need) -> Account | None:
         now = self._clock()
         with self._lock:
-            self._reload_if_changed()
             for entry in self._entries:
                 usable_from = entry.standing.usable_from(need.model, now)
                 if self._matches(entry, need) and usable_from is not None and usable_from <= now:
@@ -127,7 +125,6 @@ class MemoryPool:
     def _take(self, need: Need, call: Call) -> _Entry:
         call.check()
         with self._lock:
-            self._reload_if_changed()
             entry = None if self._waiters else self._pick(need)
             if entry is not None:
                 return entry
@@ -247,36 +244,3 @@ class MemoryPool:
             for entry in self._entries
             if self._matches(entry, need)
         ]
-
-    # --- the file
-
-    def _reload_if_changed(self) -> None:
-        """Look at the file at most every two seconds; accounts that stay keep their standing."""
-        now = self._clock()
-        if self._seen is not None and (self._watch is None or now < self._look_again):
-            return
-        self._look_again = now + _LOOK_AT_FILE_SECONDS
-        seen = _signature(self._watch)
-        if seen == self._seen:
-            return
-        try:
-            accounts = self._load()
-        except OSError as error:
-            if self._seen is None:
-                raise
-            log.warning("the accounts cannot be read, keeping those of before: %s", error.strerror)
-            return
-        self._seen = seen
-        known = {entry.account.account_id: entry for entry in self._entries}
-        self._entries = deque(
-            known.get(account.account_id) or _Entry(account) for account in accounts
-        )
-        self._serve_waiters()
-
-
-def _signature(path: Path | None) -> tuple[float, int]:
-    try:
-        found = path.stat() if path is not None else None
-    except OSError:
-        found = None
-    return (found.st_mtime, found.st_size) if found is not None else (0.0, -1)

@@ -292,10 +292,11 @@ def test_waiters_are_woken_when_waiting_has_lost_its_sense(
         queue = [turns(pool, need) for _ in range(3)]
         other = turns(pool, replace(need, model="gpt-4o"))
         pool.report(lease, Outcome(blame, need.model, 60.0, per_model=blame is Blame.LIMITED))
-        for turn in queue:
-            turn.join(1)
-            assert type(turn.got) is error
-        assert other.got is None or blame is Blame.NEEDS_LOGIN
+    for turn in queue:
+        turn.join(3)
+        assert type(turn.got) is error
+    other.served()
+    assert other.got == "a" if blame is Blame.LIMITED else type(other.got) is error
 
 
 def test_many_turns_at_once_keep_the_bounds(make_pool: MakePool, need: Need) -> None:
@@ -320,7 +321,8 @@ def test_many_turns_at_once_keep_the_bounds(make_pool: MakePool, need: Need) -> 
         thread.start()
     for thread in threads:
         thread.join(10)
-    assert most == {"a": 2, "b": 2, "c": 2}
+    assert set(most) == {"a", "b", "c"}
+    assert max(most.values()) <= 2
 
 
 def test_a_turn_that_fails_gives_its_slot_back(make_pool: MakePool, need: Need, call: Call) -> None:

@@ -1,0 +1,81 @@
+"""Refresh tokens that callers bring as their key (C22, C23)."""
+
+from __future__ import annotations
+
+import threading
+
+from chat2api.pool.values import Grant, NewAccount, RenewalClaim, StoredCredential
+from chat2api.secret import Secret
+from chat2api.store import tables
+from chat2api.store.account_book import AccountBook
+from chat2api.store.bearers import bearer_id
+from chat2api.store.credentials import Credentials, Dead, Renewed
+from chat2api.store.intake import Intake
+from chat2api.store.opening import Store
+
+from .handed import DAY, NOW, Clock, access, refresh, rows
+
+
+def test_an_id_says_nothing_and_tells_workspaces_apart(store: Store) -> None:
+    token = Secret("rt_planted")
+    ids = {bearer_id(token, workspace, store.vault) for workspace in (None, "a", "b")}
+    assert len(ids) == 3
+    assert all(len(one) == 47 and "planted" not in one for one in ids)
+
+
+def test_fifty_requests_share_one_credential(store: Store) -> None:
+    token, found = refresh(), []
+    credentials = Credentials(store, "w")
+    threads = [
+        threading.Thread(target=lambda: found.append(credentials.of_bearer(token, None)))
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    name = bearer_id(token, None, store.vault)
+    assert found == [StoredCredential(name, 1, None, token, subject=name)] * 8
+    (row,) = rows(store, tables.credentials)
+    assert (row["owner"], row["used_at"], row["next_refresh_at"]) == ("bearer", NOW, None)
+    assert rows(store, tables.accounts) == []
+    assert AccountBook(store).everything() == []
+    answers = [credentials.claim(name, 0) for _ in range(2)]
+    assert sorted(type(one).__name__ for one in answers) == ["Busy", "RenewalClaim"]
+
+
+def test_the_original_goes_on_working_after_it_was_renewed(store: Store, now: Clock) -> None:
+    credentials, token = Credentials(store, "w"), refresh()
+    name = credentials.of_bearer(token, None).credential_id
+    claim = credentials.claim(name, 0)
+    assert isinstance(claim, RenewalClaim)
+    given = Grant(access("ann"), refresh(), None, NOW + DAY)
+    stored = credentials.save(claim, given)
+    for later in (0.0, 60.0, 7200.0):
+        now.at += later
+        assert credentials.of_bearer(token, None) == stored
+    assert isinstance(credentials.claim(name, 1), Renewed)
+    assert credentials.due(10) == credentials.renewable() == []
+
+
+def test_a_token_of_the_pool_is_nobodys_key(store: Store, intake: Intake) -> None:
+    """Exchanged a second time it would cost the account."""
+    credentials, token = Credentials(store, "w"), refresh()
+    intake.add([NewAccount(refresh_token=token)], "test")
+    found = credentials.of_bearer(token, None)
+    assert (found.access_token, found.refresh_token) == (None, None)
+    assert isinstance(credentials.claim(found.credential_id, -1), Dead)
+    assert len(rows(store, tables.credentials)) == 1
+
+
+def test_what_nobody_uses_is_forgotten(store: Store, now: Clock) -> None:
+    credentials = Credentials(store, "w")
+    old, young = refresh(), refresh()
+    credentials.of_bearer(old, None)
+    credentials.of_bearer(young, None)
+    now.at += DAY
+    credentials.of_bearer(young, None)
+    now.at += 1
+    assert credentials.forget_bearers(DAY) == 1
+    (row,) = rows(store, tables.credentials)
+    assert row["credential_id"] == bearer_id(young, None, store.vault)
