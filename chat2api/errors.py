@@ -10,6 +10,7 @@ machine, an upstream page, or SQL.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -131,6 +132,31 @@ class Forbidden(RequestError):
     code = "forbidden_path"
 
 
+class KeyScope(Forbidden):
+    """The key is good, but not for this part of the API."""
+
+    code = "key_scope"
+
+
+class ModelNotAllowed(Forbidden):
+    """The key is good, but not for this model."""
+
+    code = "model_not_allowed"
+    param = "model"
+
+
+class CsrfFailed(Forbidden):
+    """A change asked for by a browser, and not from a page of ours as far as can be told."""
+
+    code = "csrf_failed"
+
+
+class AdminClosed(Forbidden):
+    """No secret is configured that could open administration."""
+
+    code = "admin_closed"
+
+
 class NotFound(RequestError):
     status = 404
     code = "not_found"
@@ -155,6 +181,14 @@ class RequestTimeout(RequestError):
     code = "request_timeout"
 
 
+class Conflict(RequestError):
+    """What the caller wants to change is no longer what they saw."""
+
+    status = 409
+    type = "conflict_error"
+    code = "version_conflict"
+
+
 class TooLarge(RequestError):
     status = 413
     code = "request_too_large"
@@ -168,6 +202,46 @@ class UriTooLong(RequestError):
 class UnsupportedMediaType(RequestError):
     status = 415
     code = "unsupported_media_type"
+
+
+# --- limits of ours ------------------------------------------------------------------------------
+
+
+class LimitReached(Chat2ApiError):
+    """A limit of the caller's key. `headers` tell where it stands, as `x-ratelimit-*`."""
+
+    status = 429
+    type = "rate_limit_error"
+    code = "rate_limit_exceeded"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.headers = dict(headers or {})
+
+
+class RateLimited(LimitReached):
+    """The key's requests of this minute are spent."""
+
+
+class InsufficientQuota(LimitReached):
+    """The key's tokens of today are spent."""
+
+    type = "insufficient_quota"
+    code = "insufficient_quota"
+
+
+class TooManyLoginAttempts(Chat2ApiError):
+    """Wrong secrets came from this address, or altogether, faster than people mistype."""
+
+    status = 429
+    type = "rate_limit_error"
+    code = "too_many_login_attempts"
 
 
 # --- the pool and this server --------------------------------------------------------------------
@@ -197,6 +271,20 @@ class Overloaded(PoolError):
 
     status = 503
     code = "server_overloaded"
+
+
+class StorageUnavailable(Chat2ApiError):
+    """The database does not answer, or takes no writes, and this cannot be done without it."""
+
+    status = 503
+    code = "storage_unavailable"
+
+
+class NoConfigFile(Chat2ApiError):
+    """There is no configuration file to show or to change."""
+
+    status = 503
+    code = "no_config_file"
 
 
 class ShuttingDown(Chat2ApiError):
@@ -295,6 +383,13 @@ class UpstreamAuthUnclear(UpstreamAuthFailed):
     """A 401 that does not say that the credential is dead: it may come from something on the way."""
 
     blame = Blame.EGRESS
+
+
+class UpstreamRenewalFailed(UpstreamError):
+    """The account's access token has ended and could not be renewed now; the account was told already."""
+
+    code = "upstream_account_auth_failed"
+    blame = Blame.NONE
 
 
 class UpstreamRateLimited(UpstreamError):

@@ -9,9 +9,16 @@ from dataclasses import dataclass
 from chat2api.lifetime.budget import ByteBudget
 from chat2api.lifetime.watchdog import Watchdog
 from chat2api.service.access import Access
+from chat2api.service.admin_access import Administration
 from chat2api.service.completion import Completions
+from chat2api.service.config_desk import ConfigDesk
+from chat2api.service.guesses import KeyGuesses
+from chat2api.service.key_limits import KeyLimits
 from chat2api.service.models import ModelCatalog
 from chat2api.settings.model import Settings
+from chat2api.store.account_book import AccountBook
+from chat2api.store.audit import Audit
+from chat2api.store.intake import Intake
 
 
 class Lifecycle:
@@ -36,11 +43,24 @@ class Lifecycle:
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
+    """Replaced as a whole when the settings change; a request keeps the one that it began with."""
+
     settings: Settings
     lifecycle: Lifecycle
     watchdog: Watchdog
     bodies: ByteBudget
     access: Access
+    guesses: KeyGuesses
+    limits: KeyLimits
+    administration: Administration
     completions: Completions
     catalog: ModelCatalog
+    book: AccountBook
+    intake: Intake
+    config: ConfigDesk
+    degraded: Callable[[], bool]
     close: Callable[[], None]
+
+    @property
+    def audit(self) -> Audit:
+        return self.administration.audit

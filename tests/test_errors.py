@@ -30,14 +30,17 @@ KINDS = sorted(set(family(Chat2ApiError)), key=lambda kind: kind.__name__)
 TYPE_OF_STATUS = {
     **dict.fromkeys((400, 401, 404, 405, 408, 413, 414, 415, 431), "invalid_request_error"),
     403: "permission_error",
+    409: "conflict_error",
     429: "rate_limit_error",
     **dict.fromkeys((499, 500, 502, 503, 504), "server_error"),
 }
 
+OTHER_TYPES = {errors.InsufficientQuota: "insufficient_quota"}
+
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_has_the_type_of_its_status(kind: type[Chat2ApiError]) -> None:
-    assert kind.type == TYPE_OF_STATUS[kind.status]
+    assert kind.type == OTHER_TYPES.get(kind, TYPE_OF_STATUS[kind.status])
     assert kind.code
 
 
@@ -53,16 +56,24 @@ def test_every_kind_has_the_type_of_its_status(kind: type[Chat2ApiError]) -> Non
         ("Unauthorized", 401, "invalid_api_key"),
         ("LoginRequired", 401, "login_required"),
         ("Forbidden", 403, "forbidden_path"),
+        ("KeyScope", 403, "key_scope"),
+        ("ModelNotAllowed", 403, "model_not_allowed"),
+        ("CsrfFailed", 403, "csrf_failed"),
+        ("AdminClosed", 403, "admin_closed"),
         ("NotFound", 404, "not_found"),
         ("UnknownModel", 404, "model_not_found"),
         ("ConversationNotFound", 404, "conversation_not_found"),
         ("MethodNotAllowed", 405, "method_not_allowed"),
         ("RequestTimeout", 408, "request_timeout"),
+        ("Conflict", 409, "version_conflict"),
         ("TooLarge", 413, "request_too_large"),
         ("UriTooLong", 414, "uri_too_long"),
         ("UnsupportedMediaType", 415, "unsupported_media_type"),
         ("PoolExhausted", 429, "account_pool_exhausted"),
         ("UpstreamRateLimited", 429, "rate_limit_exceeded"),
+        ("RateLimited", 429, "rate_limit_exceeded"),
+        ("InsufficientQuota", 429, "insufficient_quota"),
+        ("TooManyLoginAttempts", 429, "too_many_login_attempts"),
         ("InternalError", 500, "internal_error"),
         ("UpstreamBadResponse", 502, "upstream_bad_response"),
         ("UpstreamConnectionError", 502, "upstream_connection_error"),

@@ -9,7 +9,7 @@ from chat2api.chat.conversation import Conversation
 from chat2api.chat.events import EventStream
 from chat2api.compute.protocol import Compute
 from chat2api.lifetime.call import Call
-from chat2api.pool.values import Credential
+from chat2api.pool.values import Credential, Grant, StoredCredential
 from chat2api.secret import Secret
 from chat2api.transport.protocol import Transport
 
@@ -40,12 +40,38 @@ class Model:
     created: int = 0
 
 
+class RefreshRefused(Exception):
+    """The refresh token is of no use any more: somebody has to log in again. `reason` names the code."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class RefreshFailed(Exception):
+    """The exchange failed for now, through no fault of the token.
+
+    `after_dispatch`: it was sent, and may have been carried out although no answer came.
+    """
+
+    def __init__(self, reason: str, *, after_dispatch: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.after_dispatch = after_dispatch
+
+
 class Provider(Protocol):
     name: str
     capabilities: Capabilities
 
     def is_slow(self, conversation: Conversation) -> bool:
         """Whether long silences are normal for it; such turns get the longer limits."""
+
+    def limit_key(self, conversation: Conversation) -> str:
+        """What the upstream counts this turn under, beside the account itself."""
+
+    def refresh(self, stored: StoredCredential, io: Io) -> Grant:
+        """Exchange the refresh token. Raises RefreshRefused, RefreshFailed."""
 
     def models(self, credential: Credential, io: Io) -> list[Model]:
         """What this credential may use. Raises UpstreamError."""

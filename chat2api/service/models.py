@@ -13,8 +13,9 @@ from chat2api.pool.protocol import AccountPool
 from chat2api.pool.values import Credential, Need
 from chat2api.providers.protocol import Io, Model, Provider
 from chat2api.secret import Secret
-from chat2api.service.access import Anonymous, Direct, Principal
+from chat2api.service.access import Anonymous, Direct, DirectRefresh, Principal
 from chat2api.service.egress import Egress
+from chat2api.service.fresh import FreshTokens
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ class ModelCatalog:
         provider: Provider,
         pool: AccountPool,
         egress: Egress,
+        tokens: FreshTokens,
         *,
         fallback: tuple[str, ...],
         aliases: tuple[str, ...] = (),
@@ -38,6 +40,7 @@ class ModelCatalog:
         self._provider = provider
         self._pool = pool
         self._egress = egress
+        self._tokens = tokens
         self._fallback = [Model(name) for name in fallback]
         self._always = [Model("auto"), *(Model(name) for name in aliases)]
         self._clock = clock
@@ -49,6 +52,8 @@ class ModelCatalog:
         kind = "anonymous" if isinstance(principal, Anonymous) else "pool"
         if isinstance(principal, Direct):
             kind = principal.credential.subject
+        if isinstance(principal, DirectRefresh):
+            kind = f"refresh:{hash((principal.token, principal.workspace_id))}"
         models = self._kept_or_fetched(kind, principal, call)
         by_name = {model.name: model for model in [*models, *self._always]}
         return [by_name[name] for name in sorted(by_name)]
@@ -57,9 +62,7 @@ class ModelCatalog:
         for model in self.available(principal, call):
             if model.name == name:
                 return model
-        raise UnknownModel(
-            f"The model {name[:80]!r} does not exist or you do not have access to it."
-        )
+        raise no_such_model(name)
 
     def _kept_or_fetched(self, kind: str, principal: Principal, call: Call) -> list[Model]:
         now = self._clock()
@@ -86,6 +89,9 @@ class ModelCatalog:
         call.check()
         if isinstance(principal, Direct):
             return self._ask(principal.credential, None, call)
+        if isinstance(principal, DirectRefresh):
+            brought = self._tokens.of_bearer(principal.token, principal.workspace_id, call)
+            return self._ask(brought.credential, None, call)
         if isinstance(principal, Anonymous):
             return self._ask(Credential("anonymous", None), None, call)
         account = self._pool.glance(Need(self._provider.name, "auto"))
@@ -96,3 +102,8 @@ class ModelCatalog:
         return self._provider.models(
             credential, Io(self._egress.transport, self._egress.compute, call, chosen)
         )
+
+
+def no_such_model(name: str) -> UnknownModel:
+    """The same for a model that is not there and one that this caller may not use."""
+    return UnknownModel(f"The model {name[:80]!r} does not exist or you do not have access to it.")

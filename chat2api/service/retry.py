@@ -14,6 +14,7 @@ from chat2api.errors import (
     UpstreamConnectionError,
     UpstreamError,
     UpstreamRateLimited,
+    UpstreamRenewalFailed,
     UpstreamTimeout,
 )
 
@@ -66,7 +67,12 @@ def pause_seconds(number: int, jitter: float) -> float:
 def needs_pause(error: Chat2ApiError) -> bool:
     """A limit or a refused credential says nothing about the next account: go on at once."""
     return not isinstance(
-        error, UpstreamRateLimited | UpstreamAuthFailed | UpstreamTimeout | ConversationNotFound
+        error,
+        UpstreamRateLimited
+        | UpstreamAuthFailed
+        | UpstreamRenewalFailed
+        | UpstreamTimeout
+        | ConversationNotFound,
     )
 
 

@@ -1,7 +1,4 @@
-"""The outside world of a provider, in process: upstreams from a script or simulated, and a call.
-
-Nothing here opens a socket, waits, or starts a process.
-"""
+"""The outside world of a provider, without sockets or waits: upstreams scripted or simulated, a call."""
 
 from __future__ import annotations
 
@@ -34,6 +31,7 @@ from chat2api.errors import (
 from chat2api.lifetime.call import Call
 from chat2api.pool.values import Credential
 from chat2api.providers.chatgpt.provider import ChatGptOptions, ChatGptProvider
+from chat2api.providers.oauth.endpoint import OAuthOptions, TokenEndpoint
 from chat2api.providers.protocol import Io
 from chat2api.secret import Secret
 from chat2api.simulator.app import create_app
@@ -41,6 +39,7 @@ from chat2api.simulator.config import Config
 from chat2api.transport.protocol import Outgoing
 
 BASE = "https://upstream.test"
+LOGIN = OAuthOptions(token_url=f"{BASE}/oauth/token")
 START = 1_780_000_000.0
 PREFIXES = ("/backend-api", "/backend-anon")
 USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) Chrome/124.0.0.0 Safari/537.36"
@@ -349,11 +348,12 @@ class Stage:
     options: dict[str, Any] = field(default_factory=dict)
     credential: Credential = ACCOUNT
     proxy: Secret | None = None
+    settle: Callable[[], None] = field(default=lambda: settle())
 
     @cached_property
     def provider(self) -> ChatGptProvider:
         given = {"bases": (BASE,), "user_agent": USER_AGENT, **self.options}
-        return ChatGptProvider(ChatGptOptions(**given))
+        return ChatGptProvider(ChatGptOptions(**given), TokenEndpoint(LOGIN, self.clock))
 
     @property
     def io(self) -> Io:

@@ -28,8 +28,7 @@ from chat2api.simulator.behaviours import Behaviour
 from chat2api.simulator.faults import granting, registry
 from chat2api.simulator.scenarios.registry import SCENARIOS
 
-PROVIDERS = {"chatgpt": "simulated"}
-"""Each provider by the fixture that puts it before its upstream."""
+PROVIDERS = {"chatgpt": "simulated"}  # each by the fixture that puts it before its upstream
 
 WIRES = [("2024", "snapshot"), ("2024", "v1"), ("2026", "snapshot"), ("2026", "v1")]
 
@@ -190,7 +189,8 @@ def assert_lawful(events: list[Event], error: Chat2ApiError | None, *, kept: boo
 
 
 def assert_over(stage: Any) -> None:
-    """No exchange of the turn is left open."""
+    """No exchange of the turn is left open, once what it began in the background has ended."""
+    stage.settle()
     assert stage.simulator.journal.counters["active"] == 0
 
 

@@ -3,35 +3,81 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat2api.errors import ErrorInfo, LoginRequired, RequestError, Unauthorized
+from chat2api.errors import (
+    ErrorInfo,
+    KeyScope,
+    LoginRequired,
+    ModelNotAllowed,
+    RequestError,
+    StorageUnavailable,
+    Unauthorized,
+)
+from chat2api.pool.identity import direct_credential
 from chat2api.secret import Secret
 from chat2api.service.access import (
     Access,
     Anonymous,
     Direct,
+    DirectRefresh,
     PoolKey,
     Principal,
+    bearer_of,
+    check_model,
+    check_scope,
     check_workspace,
-    hash_key,
     login_required_for,
+    may_use_model,
 )
-from chat2api.store.token_file import credential_of
+from chat2api.store.api_keys import ApiKey
+from chat2api.store.vault import keyed_hash
 
-PEPPER = b"p" * 32
-KEYS = ("sk-one", "sk-two", "sk-three")
+NOW = 1000.0
+KEYS = ("sk-one", "sk-two", "sk-three", "clé")
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJhIjoxfQ.sig"
+REFRESH = "rt_" + "r" * 60
+OLD_REFRESH = "r" * 45
+STORED = "sk-" + "s" * 43
 REFUSAL = (
     "Incorrect API key provided, or none. Send a key of this server as `Authorization: Bearer KEY`."
 )
+
+
+def hash_key(key: str) -> str:
+    return keyed_hash(key, b"p" * 32)
+
+
+class Shelf:
+    """Stored keys that a test puts there; `is_away` takes them away, `jammed` takes no writes."""
+
+    def __init__(self, *keys: ApiKey) -> None:
+        self.keys = {key.key_hash: key for key in keys}
+        self.is_away = self.jammed = False
+        self.asked: list[str] = []
+        self.uses: list[Mapping[str, float]] = []
+
+    def find(self, key_hash: str) -> ApiKey | None:
+        self.asked.append(key_hash)
+        if self.is_away:
+            raise StorageUnavailable("The database does not answer.")
+        return self.keys.get(key_hash)
+
+    def note_use(self, uses: Mapping[str, float]) -> None:
+        if self.jammed:
+            raise StorageUnavailable("The database takes no writes.")
+        self.uses.append(dict(uses))
+
+
+def named(**facts: Any) -> ApiKey:
+    return ApiKey("key_1", "Bob", "named", "sk-…ssss", hash_key(STORED), **facts)
 
 
 def access(
@@ -39,22 +85,27 @@ def access(
     direct: Literal["auto", "prefix", "off"] = "auto",
     anonymous: bool = False,
     keys: tuple[str, ...] = KEYS,
+    stored: Shelf | None = None,
+    now: Callable[[], float] = lambda: NOW,
 ) -> Access:
     return Access(
-        pepper=PEPPER,
-        key_hashes=[hash_key(key, PEPPER) for key in keys],
+        hash_key=hash_key,
+        configured=[Secret(key) for key in keys],
         direct_tokens=direct,
         prefixes=[Secret(prefix) for prefix in prefixes],
         allow_anonymous=anonymous,
+        now=now,
+        stored=stored,
+        uses=stored,
     )
 
 
 def key(name: str, workspace: str | None = None) -> PoolKey:
-    return PoolKey(hash_key(name, PEPPER)[:12], workspace)
+    return PoolKey(hash_key(name)[:12], workspace)
 
 
 def direct(token: str, workspace: str | None = None) -> Direct:
-    return Direct(credential_of(token, workspace))
+    return Direct(direct_credential(Secret(token), workspace))
 
 
 def refused(identify: Callable[[], Principal]) -> ErrorInfo:
@@ -75,10 +126,11 @@ def refused(identify: Callable[[], Principal]) -> ErrorInfo:
         ("Bearer sk-one , team_1", key("sk-one", "team_1")),
         ("sk-one,team", key("sk-one", "team")),
         ("sk-one,", key("sk-one")),
+        ("Bearer clé", key("clé")),
         (f"Bearer {TOKEN}", direct(TOKEN)),
         (TOKEN, direct(TOKEN)),
         (f"Bearer {TOKEN},team", direct(TOKEN, "team")),
-        ("Bearer fk-relay", direct("fk-relay")),
+        ("Bearer fk-relay-1", direct("fk-relay-1")),
     ],
 )
 def test_keys_and_tokens_in_every_spelling(sent: str, caller: Principal) -> None:
@@ -107,10 +159,10 @@ def test_keys_and_tokens_in_every_spelling(sent: str, caller: Principal) -> None
         "Bearer sk-one\x00",
         "Bearer eyJhbGciOi",
         f"Bearer {TOKEN} {TOKEN}",
-        "Bearer clé",
+        "Bearer clè",
         "Bearer \udcff\udcfe",
         "Bearer " + "x" * 100_000,
-        hash_key("sk-one", PEPPER),
+        hash_key("sk-one"),
     ],
 )
 def test_every_refusal_is_the_same(sent: str | None) -> None:
@@ -174,13 +226,26 @@ def test_the_longest_prefix_wins() -> None:
     assert modes.identify(f"my{TOKEN}") == direct(TOKEN)
 
 
-@pytest.mark.parametrize("rest", ["", "sk-one", "rt_refresh", "anything"])
-def test_after_a_prefix_only_an_access_token_will_do(rest: str) -> None:
+@pytest.mark.parametrize("rest", ["", "sk-one", "rt_short", "anything"])
+def test_after_a_prefix_only_a_token_will_do(rest: str) -> None:
     assert refused(lambda: access("my-").identify(f"my-{rest}")).message == REFUSAL
 
 
-def test_a_key_that_looks_like_a_token_is_a_key() -> None:
-    assert access(keys=("fk-mine",)).identify("Bearer fk-mine") == key("fk-mine")
+@pytest.mark.parametrize("token", [REFRESH, OLD_REFRESH, "rt.1." + "r" * 60])
+def test_a_refresh_token_is_brought_to_be_exchanged(token: str) -> None:
+    assert access().identify(f"Bearer {token}") == DirectRefresh(Secret(token))
+    assert access().identify(f"{token},team") == DirectRefresh(Secret(token), "team")
+    assert access().identify(token, "head") == DirectRefresh(Secret(token), "head")
+    assert access("my-").identify(f"my-{token}") == DirectRefresh(Secret(token))
+    for closed in (access("my-"), access(direct="off"), access(direct="prefix")):
+        assert refused(lambda closed=closed: closed.identify(token)).message == REFUSAL
+
+
+@pytest.mark.parametrize("mine", ["fk-mine-own-key", TOKEN, REFRESH, OLD_REFRESH])
+def test_a_key_that_looks_like_a_token_is_a_key(mine: str) -> None:
+    """C22: neither is ever taken for the other."""
+    assert access(keys=(mine,)).identify(f"Bearer {mine}") == key(mine)
+    assert access("fk-", keys=(mine,)).identify(f"Bearer {mine}") == key(mine)
 
 
 @pytest.mark.parametrize(
@@ -215,8 +280,11 @@ def test_workspaces_are_checked(workspace: str) -> None:
 
 
 def test_a_stranger_learns_nothing_of_his_workspace() -> None:
-    assert refused(lambda: access().identify("Bearer sk-wrong,a/b")).message == REFUSAL
-    assert refused(lambda: access().identify(None, "a/b")).message == REFUSAL
+    for sent, header in ("Bearer sk-wrong,a/b", None), (None, "a/b"):
+        assert (
+            refused(lambda sent=sent, header=header: access().identify(sent, header)).message
+            == REFUSAL
+        )
 
 
 def test_a_bad_workspace_without_a_key_is_told() -> None:
@@ -225,18 +293,120 @@ def test_a_bad_workspace_without_a_key_is_told() -> None:
     assert caught.value.status == 400
 
 
-@pytest.mark.parametrize("value", [None, "", " \t"])
-def test_no_workspace(value: str | None) -> None:
-    assert check_workspace(value, "x") is None
+def test_no_workspace() -> None:
+    assert [check_workspace(value, "x") for value in (None, "", " \t")] == [None] * 3
+
+
+# --- stored keys
+
+
+def test_a_stored_key_is_known() -> None:
+    shelf = Shelf(named())
+    caller = access(stored=shelf).identify(f"Bearer {STORED},team")
+    assert caller == PoolKey("key_1", "team", named())
+
+
+@pytest.mark.parametrize("facts", [{"expires_at": NOW}, {"revoked_at": 5.0}])
+def test_an_expired_or_revoked_key_is_a_wrong_key(facts: dict[str, float]) -> None:
+    shelf = Shelf(named(**facts))
+    assert refused(lambda: access(stored=shelf).identify(STORED)) == ErrorInfo(
+        401, "invalid_request_error", "invalid_api_key", REFUSAL
+    )
+    assert shelf.uses == []
+
+
+def test_the_first_key_steps_back_for_configured_ones() -> None:
+    first = replace(named(), kind="first")
+    assert access(stored=Shelf(first), keys=()).identify(STORED) == PoolKey("key_1", None, first)
+    assert refused(lambda: access(stored=Shelf(first)).identify(STORED)).status == 401
+
+
+def test_while_the_database_is_away_a_key_that_may_be_valid_is_not_refused() -> None:
+    """E04: 503, which clients try again; those that need no look into it go on."""
+    shelf = Shelf(named())
+    shelf.is_away = True
+    door = access(stored=shelf)
+    with pytest.raises(StorageUnavailable):
+        door.identify(STORED)
+    assert door.identify("sk-one") == key("sk-one")
+    assert door.identify(TOKEN) == direct(TOKEN)
+    assert door.identify(REFRESH) == DirectRefresh(Secret(REFRESH))
+    assert refused(lambda: door.identify("Bearer nonsense")).status == 401
+
+
+@pytest.mark.parametrize(
+    "sent", ["sk-one", "sk-short", "x" * 46, "sk-" + "s" * 90, "sk-" + "." * 43, TOKEN, ""]
+)
+def test_only_what_may_be_stored_is_looked_up(sent: str) -> None:
+    shelf = Shelf()
+    with contextlib.suppress(Unauthorized):
+        access(stored=shelf).identify(sent)
+    assert shelf.asked == []
+
+
+def test_uses_are_stored_now_and_then() -> None:
+    shelf, time = Shelf(named()), [NOW]
+    door = access(stored=shelf, now=lambda: time[0])
+    for at in (0, 10, 29, 30, 45, 61):
+        time[0] = NOW + at
+        door.identify(STORED)
+    assert shelf.uses == [{"key_1": NOW}, {"key_1": NOW + 30}, {"key_1": NOW + 61}]
+
+
+def test_a_use_that_cannot_be_stored_stops_nobody() -> None:
+    shelf = Shelf(named())
+    shelf.jammed = True
+    assert access(stored=shelf).identify(STORED) == PoolKey("key_1", None, named())
+
+
+# --- what a key may be used for
+
+
+def test_a_key_is_confined_to_its_scopes() -> None:
+    confined = PoolKey("key_1", None, named(scopes=frozenset({"chat", "models"})))
+    check_scope(confined, "chat")
+    with pytest.raises(KeyScope) as caught:
+        check_scope(confined, "images")
+    assert caught.value.info == ErrorInfo(
+        403,
+        "permission_error",
+        "key_scope",
+        "This API key may not be used for this; it lacks the scope 'images'.",
+    )
+    for free in (key("sk-one"), PoolKey("key_1", None, named()), direct(TOKEN), Anonymous()):
+        check_scope(free, "images")
+
+
+def test_a_key_is_confined_to_its_models() -> None:
+    confined = PoolKey("key_1", None, named(models=("gpt-5*", "o?")))
+    allowed = [name for name in ("gpt-5", "gpt-5-5", "o3", "gpt-4o", "GPT-5", "auto", "o3-pro")
+               if may_use_model(confined, name)]  # fmt: skip
+    assert allowed == ["gpt-5", "gpt-5-5", "o3"]
+    check_model(confined, "o3")
+    with pytest.raises(ModelNotAllowed) as caught:
+        check_model(confined, "auto")
+    assert caught.value.info == ErrorInfo(
+        403, "permission_error", "model_not_allowed", "This API key may not use the model 'auto'.",
+        "model",
+    )  # fmt: skip
+    for free in (key("sk-one"), PoolKey("key_1", None, named()), direct(TOKEN), Anonymous()):
+        check_model(free, "anything")
+
+
+@pytest.mark.parametrize(
+    ("header", "bearer"),
+    [(None, ""), ("", ""), ("Bearer", ""), ("Bearer a b", "a b"), ("a", "a"), ("Basic a", None)],
+)
+def test_the_word_bearer(header: str | None, bearer: str | None) -> None:
+    assert bearer_of(header) == bearer
 
 
 # --- how keys are compared
 
 
-@pytest.mark.parametrize("sent", ["sk-one", "sk-three", "sk-wrong", "sk-", TOKEN])
-def test_every_known_key_is_compared_in_constant_time(
-    sent: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("sent", ["sk-one", "sk-three", "sk-wrong", "sk-", TOKEN, STORED])
+def test_keys_are_compared_in_constant_time(sent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """G02: every configured key, then the stored one, a hit and a miss alike."""
     compared: list[tuple[Any, Any]] = []
     real = hmac.compare_digest
 
@@ -244,27 +414,29 @@ def test_every_known_key_is_compared_in_constant_time(
         compared.append((one, other))
         return real(one, other)
 
-    modes = access()
-    monkeypatch.setattr(hmac, "compare_digest", counting)
-    with contextlib.suppress(Unauthorized):
-        modes.identify(f"Bearer {sent}")
-    assert compared == [(hash_key(sent, PEPPER), hash_key(known, PEPPER)) for known in KEYS]
+    with monkeypatch.context() as patched:
+        patched.setattr(hmac, "compare_digest", counting)
+        for shelf in (Shelf(named()), Shelf()):
+            with contextlib.suppress(Unauthorized):
+                access(stored=shelf).identify(f"Bearer {sent}")
+    digest = hash_key(sent)
+    configured = [(digest, hash_key(known)) for known in KEYS]
+    if sent in KEYS:
+        assert compared == configured * 2
+    else:
+        hit = digest if sent == STORED else "0" * 64
+        assert compared == [*configured, (digest, hit), *configured, (digest, "0" * 64)]
 
 
 def test_keys_are_held_as_keyed_hashes() -> None:
-    assert hash_key("sk-one", PEPPER) == hmac.new(PEPPER, b"sk-one", hashlib.sha256).hexdigest()
-    assert hash_key("sk-one", PEPPER) != hash_key("sk-one", b"q" * 32)
-    assert not any(known in str(vars(access())) for known in KEYS)
-
-
-def test_a_non_ascii_key_works() -> None:
-    assert access(keys=("clé",)).identify("Bearer clé") == key("clé")
+    held = str(vars(access()))
+    assert not any(known in held for known in KEYS)
+    assert hash_key("sk-one") in held
 
 
 def test_what_is_logged_of_a_caller_tells_no_key() -> None:
-    shown = repr([access().identify("sk-one"), access().identify(TOKEN)])
-    assert "sk-one" not in shown
-    assert TOKEN not in shown
+    shown = repr([access().identify(sent) for sent in ("sk-one", TOKEN, REFRESH)])
+    assert not any(sent in shown for sent in ("sk-one", TOKEN, REFRESH))
 
 
 # --- decision 21

@@ -349,7 +349,7 @@ def test_anonymous_turns_use_no_account(stage: Stage, hello: Conversation) -> No
 def test_a_key_with_an_empty_pool_may_go_unnamed(
     stage: Stage, hello: Conversation, allowed: bool, accounts_held: bool, subject: str
 ) -> None:
-    stage.limits = replace(stage.limits, allow_anonymous=allowed)
+    stage.allow_anonymous = allowed
     stage.pool.accounts = stage.pool.accounts if accounts_held else []
     stage.provider.scripts = [HELLO]
     assert stage.turn(hello) == HELLO

@@ -13,11 +13,12 @@ from chat2api.errors import (
     UnknownModel,
     UpstreamAuthFailed,
     UpstreamConnectionError,
+    UpstreamRenewalFailed,
 )
-from chat2api.pool.values import Credential, Need
+from chat2api.pool.values import Account, Credential, Need
 from chat2api.providers.protocol import Model
 from chat2api.secret import Secret
-from chat2api.service.access import Anonymous, Direct, PoolKey, Principal
+from chat2api.service.access import Anonymous, Direct, DirectRefresh, PoolKey, Principal
 from chat2api.service.models import ModelCatalog
 
 Stage = Any
@@ -44,6 +45,7 @@ def catalog(stage: Stage, clock: Clock) -> ModelCatalog:
         stage.provider,
         stage.pool,
         stage.egress(),
+        stage.tokens,
         fallback=("gpt-built-in",),
         aliases=("house-model", "gpt-4o"),
         clock=clock,
@@ -185,3 +187,22 @@ def test_lists_of_passing_tokens_do_not_pile_up(catalog: ModelCatalog, stage: St
     for number in range(1100):
         names(catalog, stage, Direct(Credential(f"own-{number}", Secret("fk-own"))))
     assert len(catalog._kept) == 1000
+
+
+def test_a_brought_refresh_token_has_a_list_of_its_own(catalog: ModelCatalog, stage: Stage) -> None:
+    brought = Credential("bearer", Secret("fk-brought"), "team")
+    stage.tokens.brought = Account("bearer", "", brought)
+    token = Secret("rt_brought000000000000000")
+    for caller in (DirectRefresh(token), DirectRefresh(token, "team"), DirectRefresh(token)):
+        assert names(catalog, stage, caller) == THEIRS
+    assert [credential for credential, _ in stage.provider.asked] == [brought, brought]
+    assert stage.tokens.asked == [("bearer", token.reveal())] * 2
+    assert token.reveal() not in repr(catalog._kept)
+
+
+def test_a_brought_token_that_cannot_be_renewed_is_no_trouble(
+    catalog: ModelCatalog, stage: Stage
+) -> None:
+    stage.tokens.brought = UpstreamRenewalFailed("Later.")
+    assert names(catalog, stage, DirectRefresh(Secret("rt_brought000000000000000"))) == OURS
+    assert stage.provider.asked == []

@@ -52,6 +52,7 @@ WORTH_ANOTHER = {
     "UpstreamLoginRequired",
     "UpstreamAuthFailed",
     "UpstreamAuthUnclear",
+    "UpstreamRenewalFailed",
     "UpstreamRateLimited",
 }
 NETWORK = {"UpstreamConnectionError"}
@@ -132,7 +133,12 @@ def test_no_pause_is_out_of_bounds(number: int, jitter: float) -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if issubclass(kind, UpstreamError)])
 def test_who_is_paused_for(kind: type[UpstreamError]) -> None:
-    at_once = (UpstreamRateLimited, UpstreamAuthFailed, errors.UpstreamTimeout)
+    at_once = (
+        UpstreamRateLimited,
+        UpstreamAuthFailed,
+        errors.UpstreamRenewalFailed,
+        errors.UpstreamTimeout,
+    )
     assert needs_pause(kind("It failed.")) is not issubclass(kind, at_once)
     assert not needs_pause(ConversationNotFound("No such conversation."))
 

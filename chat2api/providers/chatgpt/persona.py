@@ -24,14 +24,16 @@ _OPENING_SECONDS = 540.0
 
 
 class Persona:
-    """`device_id` follows from the subject, so it stays the same over restarts and machines."""
+    """`device_id` follows from the subject, so it stays the same over restarts and machines; an account
+    that had one before it came here keeps that."""
 
     language = "en-US"
     timezone = "America/New_York"
 
-    def __init__(self, subject: str) -> None:
+    def __init__(self, subject: str, device_id: str = "") -> None:
         self.subject = subject
-        self.device_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"chat2api:device:{subject}"))
+        derived = str(uuid.uuid5(uuid.NAMESPACE_URL, f"chat2api:device:{subject}"))
+        self.device_id = device_id or derived
         self.session_id = str(uuid.uuid4())
         self.opened = time.time()
         self._openings: dict[str, tuple[object, float, str]] = {}
@@ -78,15 +80,15 @@ class Personas:
 
     def __init__(self, most: int = 10_000) -> None:
         self._most = most
-        self._known: OrderedDict[tuple[str, str], Persona] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str, str], Persona] = OrderedDict()
         self._lock = threading.Lock()
 
-    def of(self, base: str, subject: str) -> Persona:
-        key = (base, subject)
+    def of(self, base: str, subject: str, device_id: str = "") -> Persona:
+        key = (base, subject, device_id)
         with self._lock:
             persona = self._known.get(key)
             if persona is None:
-                persona = self._known[key] = Persona(subject)
+                persona = self._known[key] = Persona(subject, device_id)
                 if len(self._known) > self._most:
                     self._known.popitem(last=False)
             else:

@@ -26,7 +26,7 @@ from chat2api.errors import (
     UpstreamError,
 )
 from chat2api.lifetime.call import Call
-from chat2api.pool.values import Credential
+from chat2api.pool.values import Credential, Grant, StoredCredential
 from chat2api.providers.chatgpt.decode import TurnDecoder
 from chat2api.providers.chatgpt.headers import header_text
 from chat2api.providers.chatgpt.home import HomePage, HomePages
@@ -46,6 +46,7 @@ from chat2api.providers.chatgpt.request import (
 from chat2api.providers.chatgpt.routes import Routes
 from chat2api.providers.chatgpt.sentinel import Sentinel, SentinelOptions
 from chat2api.providers.chatgpt.session import Session, new_id, refusal
+from chat2api.providers.oauth.endpoint import TokenEndpoint
 from chat2api.providers.protocol import Capabilities, Io, Model
 from chat2api.secret import Secret
 from chat2api.transport.protocol import Response
@@ -85,8 +86,9 @@ class ChatGptProvider:
     name = "chatgpt"
     capabilities = Capabilities(anonymous=True)
 
-    def __init__(self, options: ChatGptOptions) -> None:
+    def __init__(self, options: ChatGptOptions, tokens: TokenEndpoint) -> None:
         self._options = options
+        self._tokens = tokens
         self._personas = Personas()
         self._homes = HomePages()
         self._routes = Routes()
@@ -107,6 +109,13 @@ class ChatGptProvider:
 
     def is_slow(self, conversation: Conversation) -> bool:
         return self._target(conversation).is_slow
+
+    def limit_key(self, conversation: Conversation) -> str:
+        """The slug: names that lead to one model share its limits."""
+        return self._target(conversation).slug
+
+    def refresh(self, stored: StoredCredential, io: Io) -> Grant:
+        return self._tokens.refresh(stored, io)
 
     def models(self, credential: Credential, io: Io) -> list[Model]:
         session = self._session(credential, io, self._options.first_byte_seconds)
@@ -166,13 +175,13 @@ class ChatGptProvider:
         workspace_id: str | None = None,
     ) -> Session:
         base = random.choice(self._options.bases)
-        persona = self._personas.of(base, credential.subject)
+        persona = self._personas.of(base, credential.subject, credential.look.device_id)
         return Session(
             base,
             credential,
             persona,
             io,
-            user_agent=self._options.user_agent,
+            user_agent=credential.look.user_agent or self._options.user_agent,
             home=self._home(base, persona, io),
             extra=self._extra,
             first_byte_seconds=first_byte_seconds,

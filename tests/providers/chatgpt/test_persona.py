@@ -183,3 +183,13 @@ def test_the_least_recently_used_is_forgotten() -> None:
     personas.of("base", "c")
     assert personas.of("base", "a") is a
     assert personas.of("base", "b") is not b
+
+
+def test_an_account_may_bring_its_device() -> None:
+    own = Persona("subject", "device-of-old")
+    assert own.device_id == "device-of-old"
+    assert own.cookie_header() == "oai-did=device-of-old"
+    personas = Personas()
+    first = personas.of("https://a.test", "subject", "device-of-old")
+    assert personas.of("https://a.test", "subject", "device-of-old") is first
+    assert personas.of("https://a.test", "subject").device_id == Persona("subject").device_id

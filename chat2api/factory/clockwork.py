@@ -1,0 +1,67 @@
+"""The timers of a worker: which job runs how often."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from zoneinfo import ZoneInfo
+
+from chat2api.factory.assembly import Assembled
+from chat2api.factory.foundation import Foundation
+from chat2api.jobs.forced import run_forced
+from chat2api.jobs.renewing import Pace, Renewing, renew_due
+from chat2api.jobs.timers import Timer
+from chat2api.jobs.upkeep import clean, show_life, store_kept_tokens
+from chat2api.settings.model import Settings
+from chat2api.store.workers import RENEW_SECONDS
+
+_DUE_SECONDS = 5.0
+_FILES_SECONDS = 5.0
+_KEPT_SECONDS = 15.0
+_FORCED_SECONDS = 30.0
+_CLEAN_SECONDS = 600.0
+_BEARER_UNUSED_SECONDS = 30 * 86_400.0
+
+
+def timers(
+    base: Foundation, current: Callable[[], Assembled], reload: Callable[[], None]
+) -> list[Timer]:
+    """`current` gives what is assembled now; `reload` looks for changed settings."""
+    settings = current().runtime.settings
+
+    def renew() -> None:
+        held = current()
+        pace = pace_of(held.runtime.settings)
+        # A worker that is to end must not be kept by what others can renew.
+        renewing = Renewing(held.renewals, pace, is_over=lambda: base.lifecycle.draining)
+        renew_due(base.credentials, renewing, pace, _DUE_SECONDS)
+
+    def force() -> None:
+        now = current().runtime.settings
+        if now.scheduled_refresh:
+            run_forced(
+                base.schedule,
+                base.credentials,
+                zone=ZoneInfo(now.tz) if now.tz else None,
+                window=now.refresh_window_seconds,
+                per_second=now.refresh_per_second,
+            )
+
+    sweeps = {
+        "accounts": base.book.purge,
+        "conversations": base.conversations.forget_old,
+        "bearers": lambda: base.credentials.forget_bearers(_BEARER_UNUSED_SECONDS),
+        "key_usage": base.key_usage.prune,
+    }
+    return [
+        Timer("show life", RENEW_SECONDS, lambda: show_life(base.workers, base.pool)),
+        Timer("renew tokens", _DUE_SECONDS, renew, 1.0),
+        Timer("renew all", _FORCED_SECONDS, force, 2.0),
+        Timer("store kept tokens", _KEPT_SECONDS, lambda: store_kept_tokens(current().renewals)),
+        Timer("look at files", _FILES_SECONDS, lambda: current().arrivals.look(), 1.0),
+        Timer("look at settings", settings.config_poll_seconds, reload),
+        Timer("clean", _CLEAN_SECONDS, lambda: clean(sweeps), 60.0),
+    ]
+
+
+def pace_of(settings: Settings) -> Pace:
+    return Pace(settings.refresh_parallel, settings.refresh_per_second)

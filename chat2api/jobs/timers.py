@@ -1,0 +1,72 @@
+"""The timers of one process, on APScheduler. Each process has them all; what may run once only is decided
+in the store (`store.schedule`, claims), not here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from chat2api.errors import Chat2ApiError
+
+log = logging.getLogger(__name__)
+
+_THREADS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """Run `work` every `seconds`, the first time after `first_seconds`."""
+
+    name: str
+    seconds: float
+    work: Callable[[], object]
+    first_seconds: float = 0.0
+
+
+class Timers:
+    """Started after the fork. A run that takes longer than its interval is not doubled."""
+
+    def __init__(self, timers: Sequence[Timer]) -> None:
+        self._scheduler = BackgroundScheduler(
+            timezone=UTC,
+            executors={"default": ThreadPoolExecutor(_THREADS)},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+            daemon=True,
+        )
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)
+        for timer in timers:
+            self._scheduler.add_job(
+                _guarded(timer),
+                IntervalTrigger(seconds=timer.seconds, timezone=UTC),
+                name=timer.name,
+                next_run_time=datetime.now(UTC) + timedelta(seconds=timer.first_seconds),
+            )
+
+    def start(self) -> None:
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """No run begins any more; those under way are not waited for."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+
+
+def _guarded(timer: Timer) -> Callable[[], None]:
+    """A run that fails is logged, and the next one comes all the same."""
+
+    def run() -> None:
+        try:
+            timer.work()
+        except Chat2ApiError as error:
+            log.warning("job %s: %s (%s)", timer.name, error.code, error.message)
+        except Exception:  # the boundary of a job
+            log.exception("job %s failed", timer.name)
+
+    return run
