@@ -63,13 +63,17 @@ def watched_call() -> Iterator[Call]:
 
 def read_json() -> dict[str, Any]:
     """The request's JSON object, whatever its Content-Type says (curl -d says form data)."""
-    limit = runtime().settings.body_limit_bytes
+    return parse_object(read_bytes(runtime().settings.body_limit_bytes))
+
+
+def read_bytes(limit: int) -> bytes:
+    """The request's whole body, decompressed. Raises TooLarge, RequestTimeout and what `read_body` does."""
     if (request.content_length or 0) > limit:
         raise too_large(limit)
     with _body_in_time(runtime().watchdog) as stream:
         body = read_body(stream, request.headers.get("Content-Encoding", ""), limit, _take)
     state().body_read = True
-    return parse_object(body)
+    return body
 
 
 def _take(count: int) -> None:

@@ -12,6 +12,9 @@ from chat2api.dialects.openai_chat import OpenAIChat
 from chat2api.dialects.protocol import Ask, Dialect, Stamp
 from chat2api.errors import Chat2ApiError, ErrorInfo
 from chat2api.service.access import Principal
+from chat2api.service.key_limits import Admission
+from chat2api.store.api_keys import Scope
+from chat2api.web.admission import admit
 from chat2api.web.auth import principal
 from chat2api.web.calls import WatchedCall, begin_call, read_json
 from chat2api.web.channel import open_channel
@@ -26,33 +29,41 @@ blueprint = Blueprint("chat", __name__)
 
 @blueprint.post("/v1/chat/completions")
 def chat_completions() -> Response:
-    return _complete(OpenAIChat())
+    return _complete(OpenAIChat(), "chat")
 
 
-def _complete(dialect: Dialect) -> Response:
+def _complete(dialect: Dialect, scope: Scope) -> Response:
     state().dialect = dialect
-    caller = principal()
+    caller = principal(scope)
     ask = dialect.parse(read_json())
     stamp = Stamp(new_answer_id(dialect.id_prefix), int(time.time()))
     watched = begin_call()
+    admission = Admission()
     try:
-        turns = _turns(ask, caller, watched)
+        admission = admit(caller, ask.conversation, ask.choices)
+        turns = _turns(ask, caller, watched, admission)
         if ask.stream:
             return _streamed(dialect, ask, stamp, turns, watched)
         return _whole(dialect, ask, stamp, turns, watched)
     except BaseException:
         watched.abandon()
+        admission.release()
         raise
 
 
-def _turns(ask: Ask, caller: Principal, watched: WatchedCall) -> list[EventStream]:
+def _turns(
+    ask: Ask, caller: Principal, watched: WatchedCall, admission: Admission
+) -> list[EventStream]:
     completions = runtime().completions
-    completions.extend_deadline(ask.conversation, watched.call)
-    count_usage = not ask.stream or ask.include_usage
-    return [
-        completions.events(ask.conversation, caller, watched.call, count_usage=count_usage)
-        for _ in range(ask.choices)
-    ]
+    conversation = admission.limited(ask.conversation)
+    completions.extend_deadline(conversation, watched.call)
+    count_usage = not ask.stream or ask.include_usage or admission.is_metered
+    return admission.metered(
+        [
+            completions.events(conversation, caller, watched.call, count_usage=count_usage)
+            for _ in range(ask.choices)
+        ]
+    )
 
 
 def _whole(

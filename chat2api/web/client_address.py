@@ -1,4 +1,4 @@
-"""Where a request came from, believing only the proxies the operator trusts. Pure."""
+"""Where a request came from and how, believing only the proxies the operator trusts. Pure."""
 
 from __future__ import annotations
 
@@ -27,6 +27,15 @@ def client_address(peer: str, forwarded_for: str, trusted: Sequence[Network]) ->
             break
         address = str(claimed)
     return address
+
+
+def told_by_proxy(own: str, peer: str, forwarded: str, trusted: Sequence[Network]) -> str:
+    """What X-Forwarded-Proto or X-Forwarded-Host says, when a trusted peer sends it; else `own`.
+
+    Of several, the first is what the outermost proxy saw.
+    """
+    claimed = forwarded.partition(",")[0].strip().lower()
+    return claimed if claimed and _is_trusted(peer, trusted) else own
 
 
 def _is_trusted(address: str, trusted: Sequence[Network]) -> bool:

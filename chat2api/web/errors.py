@@ -48,13 +48,14 @@ def _expected(error: Chat2ApiError) -> Response:
 
 
 def _from_werkzeug(error: HTTPException) -> Response:
-    response = error_response(_translated(error).info)
+    response = error_response(translated(error).info)
     if isinstance(error, werkzeug.exceptions.MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
     return response
 
 
-def _translated(error: HTTPException) -> Chat2ApiError:
+def translated(error: HTTPException) -> Chat2ApiError:
+    """Flask's and Werkzeug's own refusals in our words."""
     match error.code:
         case 404:
             return NotFound(_not_found_message(request.path))

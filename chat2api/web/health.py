@@ -19,11 +19,12 @@ def healthz() -> Response:
 @blueprint.get("/readyz")
 def readyz() -> Response:
     """New work is welcome."""
-    if runtime().lifecycle.draining:
+    held = runtime()
+    if held.lifecycle.draining:
         response = json_response({"status": "shutting_down"}, 503)
         response.headers["Retry-After"] = "5"
         return response
-    return json_response({"status": "ready"})
+    return json_response({"status": "degraded" if held.degraded() else "ready"})
 
 
 @blueprint.get("/ping")

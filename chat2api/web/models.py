@@ -5,6 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from chat2api.dialects.openai_models import render_model, render_models
+from chat2api.service.access import may_use_model
+from chat2api.service.models import no_such_model
 from chat2api.web.auth import principal
 from chat2api.web.calls import watched_call
 from chat2api.web.json import json_response
@@ -15,13 +17,19 @@ blueprint = Blueprint("models", __name__)
 
 @blueprint.get("/v1/models")
 def list_models() -> Response:
-    caller = principal()
+    caller = principal("models")
     with watched_call() as call:
-        return json_response(render_models(runtime().catalog.available(caller, call)))
+        models = runtime().catalog.available(caller, call)
+    return json_response(
+        render_models(model for model in models if may_use_model(caller, model.name))
+    )
 
 
 @blueprint.get("/v1/models/<path:name>")
 def retrieve_model(name: str) -> Response:
-    caller = principal()
+    caller = principal("models")
     with watched_call() as call:
-        return json_response(render_model(runtime().catalog.find(name, caller, call)))
+        model = runtime().catalog.find(name, caller, call)
+    if not may_use_model(caller, name):
+        raise no_such_model(name)
+    return json_response(render_model(model))

@@ -13,10 +13,11 @@ from chat2api.dialects.openai_chat import OpenAIChat
 from chat2api.errors import RequestError
 from chat2api.logs import set_request_id
 from chat2api.settings.model import Settings
-from chat2api.web import chat, health, models
+from chat2api.web import chat, compat, config, health, models, sign_in, start, tokens
 from chat2api.web.client_address import Network, client_address, networks
 from chat2api.web.errors import register_errors
 from chat2api.web.ids import new_request_id
+from chat2api.web.pages import set_up_pages
 from chat2api.web.state import RequestState, runtime, set_state, state
 from chat2api.web.unread_body import end_connection
 
@@ -25,7 +26,17 @@ log = logging.getLogger("chat2api.request")
 _SMALL_BODY_BYTES = 65_536
 _MOST_QUERY_PARAMETERS = 100
 _PROBES = frozenset({"/healthz", "/readyz", "/ping"})  # asked every few seconds, for ever
-_EXPOSED = ["x-request-id", "openai-processing-ms", "openai-version", "retry-after"]
+_EXPOSED = [
+    "x-request-id",
+    "openai-processing-ms",
+    "openai-version",
+    "retry-after",
+    *(
+        f"x-ratelimit-{what}-{of}"
+        for of in ("requests", "tokens")
+        for what in ("limit", "remaining", "reset")
+    ),
+]
 _ALLOWED = ["Authorization", "Content-Type", "Accept", "ChatGPT-Account-ID", "X-Request-ID"]
 
 
@@ -33,16 +44,18 @@ def register_routes(app: Flask, settings: Settings) -> None:
     # A double slash is a mistake to hear about; a redirect would repeat whatever host the caller named.
     app.url_map.merge_slashes = False
     prefix = f"/{settings.api_prefix}" if settings.api_prefix else None
-    app.register_blueprint(chat.blueprint, url_prefix=prefix)
-    app.register_blueprint(models.blueprint, url_prefix=prefix)
+    for room in (chat, models, compat, tokens, sign_in, config):
+        app.register_blueprint(room.blueprint, url_prefix=prefix)
     app.register_blueprint(health.blueprint)
+    app.register_blueprint(start.blueprint)
+    set_up_pages(app)
     register_errors(app)
     app.before_request(_begin)
     trusted = networks(settings.trusted_proxies)
     app.after_request(lambda response: _finish(response, trusted))
     CORS(
         app,
-        resources={rf"{prefix or ''}/v1/.*": {"origins": list(settings.cors_origins)}},
+        resources={rf"{prefix or ''}/(?:v1|api)/.*": {"origins": list(settings.cors_origins)}},
         send_wildcard=True,
         supports_credentials=False,
         allow_headers="*" if settings.cors_origins == ("*",) else _ALLOWED,
@@ -92,7 +105,7 @@ def _log_at_end(response: Response, done: RequestState, trusted: Sequence[Networ
     forwarded = request.headers.get("X-Forwarded-For", "")
     fields: dict[str, object] = {
         "method": request.method,
-        "path": _path_without_prefix(),
+        "path": _path_for_the_log(),
         "status": response.status_code,
         "client": client_address(request.remote_addr or "", forwarded, trusted),
     }
@@ -105,7 +118,9 @@ def _log_at_end(response: Response, done: RequestState, trusted: Sequence[Networ
     response.call_on_close(write)
 
 
-def _path_without_prefix() -> str:
-    """API_PREFIX is a kind of password, and logs are read by others."""
+def _path_for_the_log() -> str:
+    """Without API_PREFIX, which is a kind of password, and without a token where clients put one."""
     prefix = runtime().settings.api_prefix
-    return request.path.removeprefix(f"/{prefix}") if prefix else request.path
+    path = request.path.removeprefix(f"/{prefix}") if prefix else request.path
+    head, adds, _ = path.partition("/tokens/add/")
+    return f"{head}{adds}***" if adds else path

@@ -25,7 +25,11 @@ class RequestState:
 
 
 def runtime() -> Runtime:
-    return cast(Runtime, current_app.extensions["chat2api"])
+    """The one that this request began with, whatever was reloaded since; outside of one, the current."""
+    held = g.get("chat2api_runtime")
+    if held is None:
+        held = g.chat2api_runtime = current_app.extensions["chat2api"]
+    return cast(Runtime, held)
 
 
 def attach_runtime(app: Flask, value: Runtime) -> None:

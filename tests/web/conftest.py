@@ -22,18 +22,31 @@ from chat2api.pool.values import Account, Credential, Lease, Need, Outcome
 from chat2api.providers.protocol import Capabilities, Io, Model
 from chat2api.runtime import Lifecycle, Runtime
 from chat2api.secret import Secret
-from chat2api.service.access import Access, hash_key
+from chat2api.service.access import Access
+from chat2api.service.admin_access import AdminAccess, Administration
 from chat2api.service.completion import Completions, TurnLimits
-from chat2api.service.conversations import ThreadBook
+from chat2api.service.config_desk import ConfigDesk
 from chat2api.service.egress import Egress
+from chat2api.service.guesses import KeyGuesses
+from chat2api.service.key_cache import KeyCache
+from chat2api.service.key_limits import KeyLimits, day_in
 from chat2api.service.models import ModelCatalog
+from chat2api.service.seating import Seating
 from chat2api.service.usage import UsageCounter
 from chat2api.settings.model import Settings
+from chat2api.store.account_book import AccountBook
+from chat2api.store.api_keys import ApiKeys
+from chat2api.store.attempts import Attempts
+from chat2api.store.audit import Audit
+from chat2api.store.intake import Intake
+from chat2api.store.key_usage import KeyUsage
+from chat2api.store.opening import Store
+from chat2api.store.sessions import Sessions
 from chat2api.web.routes import register_routes
 from chat2api.web.state import attach_runtime
 
 KEY = "sk-key-of-the-suite"
-PEPPER = b"pepper"
+PASSWORD = "the admin password of the suite"
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -90,6 +103,9 @@ class FakeProvider:
     def is_slow(self, conversation: Conversation) -> bool:
         return self.slow
 
+    def limit_key(self, conversation: Conversation) -> str:
+        return conversation.model
+
     def models(self, credential: Credential, io: Io) -> list[Model]:
         return [Model("gpt-5-5", created=7)]
 
@@ -136,6 +152,26 @@ class FakePool:
         return False
 
 
+class FakeTokens:
+    """Tokens that never end."""
+
+    def of(self, account: Account, call: Call) -> Account:
+        return account
+
+    def again(self, account: Account, call: Call) -> None:
+        return None
+
+
+class Homes(dict[str, str]):
+    """Which account holds a conversation."""
+
+    def note(self, conversation_id: str, account_id: str) -> None:
+        self[conversation_id] = account_id
+
+    def account_of(self, conversation_id: str) -> str | None:
+        return self.get(conversation_id)
+
+
 class StillWatchdog:
     """Looks only when it is told to."""
 
@@ -155,15 +191,18 @@ class StillWatchdog:
 
 
 class Site:
-    """The application over fakes. `given` are settings; both count until the first request."""
+    """The application over fakes, with a store. `given` are settings; both count until the first request."""
 
-    def __init__(self) -> None:
-        self.given: dict[str, Any] = {"retry_times": 0}
+    def __init__(self, store: Store) -> None:
+        self.given: dict[str, Any] = {"retry_times": 0, "admin_password": Secret(PASSWORD)}
+        self.store = store
+        self.keys = ApiKeys(store)
         self.provider = FakeProvider()
         self.pool = FakePool()
         self.watchdog = StillWatchdog()
         self.lifecycle = Lifecycle(25.0)
         self.responses: list[Any] = []
+        self.source: Any = None
 
     @cached_property
     def runtime(self) -> Runtime:
@@ -176,26 +215,62 @@ class Site:
             history_disabled=settings.history_disabled,
             request_seconds=settings.request_seconds,
             slow_request_seconds=settings.slow_request_seconds,
+        )
+        tokens: Any = FakeTokens()
+        seating = Seating(
+            self.pool,
+            egress,
+            tokens,
+            Homes(),
             allow_anonymous=settings.allow_anonymous,
+            direct_concurrency=settings.direct_concurrency,
         )
         return Runtime(
             settings=settings,
             lifecycle=self.lifecycle,
             watchdog=watchdog,
             bodies=ByteBudget(settings.bodies_limit_bytes),
-            access=Access(
-                pepper=PEPPER,
-                key_hashes=[hash_key(KEY, PEPPER)],
-                direct_tokens=settings.direct_tokens,
-                prefixes=settings.access_token_prefix,
-                allow_anonymous=settings.allow_anonymous,
-            ),
+            access=self._access(settings),
+            limits=KeyLimits(KeyUsage(self.store), day_in("UTC")),
+            administration=self._administration(settings),
             completions=Completions(
-                self.provider, self.pool, egress, UsageCounter(nothing), ThreadBook(), limits
+                self.provider, self.pool, egress, UsageCounter(nothing), seating, limits
             ),
-            catalog=ModelCatalog(self.provider, self.pool, egress, fallback=("gpt-4o",)),
+            catalog=ModelCatalog(self.provider, self.pool, egress, tokens, fallback=("gpt-4o",)),
+            book=AccountBook(self.store),
+            intake=Intake(self.store),
+            config=ConfigDesk(self.source, lambda: None),
+            guesses=KeyGuesses(),
+            degraded=lambda: False,
             close=lambda: None,
         )
+
+    @cached_property
+    def _cache(self) -> KeyCache:
+        return KeyCache(self.keys, 300.0, self.store.now)
+
+    def _access(self, settings: Settings) -> Access:
+        return Access(
+            hash_key=self.store.vault.hash,
+            configured=[Secret(KEY)],
+            direct_tokens=settings.direct_tokens,
+            prefixes=settings.access_token_prefix,
+            allow_anonymous=settings.allow_anonymous,
+            now=self.store.now,
+            stored=self._cache,
+            uses=self.keys,
+        )
+
+    def _administration(self, settings: Settings) -> Administration:
+        access = AdminAccess(
+            hash_key=self.store.vault.hash,
+            password=settings.admin_password,
+            configured=settings.authorization,
+            now=self.store.now,
+            stored=self._cache,
+            first=self.keys,
+        )
+        return Administration(access, Sessions(self.store), Attempts(self.store), Audit(self.store))
 
     @cached_property
     def app(self) -> Flask:
@@ -233,8 +308,8 @@ class Site:
 
 
 @pytest.fixture
-def site() -> Iterator[Site]:
-    made = Site()
+def site(key_store: Store) -> Iterator[Site]:
+    made = Site(key_store)
     yield made
     for thread in threading.enumerate():
         if thread.name.startswith("turn-"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chat2api.web.client_address import client_address, networks
+from chat2api.web.client_address import client_address, networks, told_by_proxy
 
 TRUSTED = networks(["10.0.0.0/8", "192.0.2.7", "fd00::/8"])
 
@@ -34,3 +34,18 @@ def test_only_trusted_proxies_are_believed(peer: str, header: str, address: str)
 
 def test_nobody_is_trusted_by_default() -> None:
     assert client_address("127.0.0.1", "198.51.100.1", networks([])) == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("peer", "header", "told"),
+    [
+        ("10.1.2.3", "https", "https"),
+        ("10.1.2.3", "HTTPS , http", "https"),
+        ("10.1.2.3", "", "http"),
+        ("203.0.113.9", "https", "http"),
+        ("", "https", "http"),
+    ],
+)
+def test_only_trusted_proxies_tell_how_they_were_asked(peer: str, header: str, told: str) -> None:
+    """F16."""
+    assert told_by_proxy("http", peer, header, TRUSTED) == told

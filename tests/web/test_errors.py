@@ -170,7 +170,6 @@ def test_the_wait_is_whole_seconds_and_never_too_short(site: Any, wait: float, s
 @pytest.mark.parametrize(
     ("path", "hint"),
     [
-        ("/", "set the base URL to end in /v1"),
         ("/chat/completions", "set the base URL to end in /v1"),
         ("/models", "set the base URL to end in /v1"),
         ("/v1//models", "double slash"),

@@ -212,7 +212,13 @@ def test_a_browser_may_read_streams_and_our_headers(site: Any) -> None:
     cors = cors_of(response)
     exposed = {name.strip() for name in cors["Expose-Headers"].split(",")}
     assert cors["Allow-Origin"] == "*"
-    assert exposed == {"x-request-id", "openai-processing-ms", "openai-version", "retry-after"}
+    limits = {
+        f"x-ratelimit-{what}-{of}"
+        for what in ("limit", "remaining", "reset")
+        for of in ("requests", "tokens")
+    }
+    ours = {"x-request-id", "openai-processing-ms", "openai-version", "retry-after"}
+    assert exposed == ours | limits
 
 
 def test_probes_are_no_business_of_other_sites(site: Any) -> None:

@@ -25,6 +25,20 @@ def test_two_applications_do_not_know_each_other() -> None:
         assert runtime() is held
 
 
+def test_a_request_keeps_the_runtime_that_it_began_with() -> None:
+    """B25"""
+    app = Flask("one")
+    old: Any = object()
+    new: Any = object()
+    attach_runtime(app, old)
+    with app.test_request_context():
+        assert runtime() is old
+        attach_runtime(app, new)
+        assert runtime() is old
+    with app.test_request_context():
+        assert runtime() is new
+
+
 def test_a_request_has_a_state_of_its_own() -> None:
     app = Flask("one")
     for number in (1, 2):

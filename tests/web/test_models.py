@@ -1,0 +1,33 @@
+"""The list of models as a key may see it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def names(response: Any) -> list[str]:
+    return [model["id"] for model in response.get_json()["data"]]
+
+
+def test_a_key_sees_the_models_it_may_use(site: Any) -> None:
+    _, secret = site.keys.create("Bob", models=["gpt-5*"])
+    key = secret.reveal()
+    assert names(site.send("GET", "/v1/models")) == ["auto", "gpt-5-5"]
+    assert names(site.send("GET", "/v1/models", key=key)) == ["gpt-5-5"]
+    assert site.send("GET", "/v1/models/gpt-5-5", key=key).get_json()["id"] == "gpt-5-5"
+
+
+def test_one_that_it_may_not_use_does_not_exist(site: Any) -> None:
+    _, secret = site.keys.create("Bob", models=["gpt-5*"])
+    hidden = site.send("GET", "/v1/models/auto", key=secret.reveal())
+    missing = site.send("GET", "/v1/models/none", key=secret.reveal())
+    assert (hidden.status_code, missing.status_code) == (404, 404)
+    assert hidden.get_json() == {
+        "error": {
+            "message": "The model 'auto' does not exist or you do not have access to it.",
+            "type": "invalid_request_error",
+            "param": "model",
+            "code": "model_not_found",
+        }
+    }
+    assert site.send("GET", "/v1/models/auto").status_code == 200
