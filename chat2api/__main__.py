@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,13 +12,41 @@ import click
 from chat2api.settings.version import version
 
 if TYPE_CHECKING:
-    from chat2api.settings.model import Settings
+    from chat2api.serve.keeper import SettingsKeeper
+
+# Imported when asked for: `serve` must patch before anything else is there.
+_GROUPS = {
+    "accounts": "chat2api.cli.accounts",
+    "backup": "chat2api.cli.backup",
+    "doctor": "chat2api.cli.doctor",
+    "keys": "chat2api.cli.keys",
+    "restore": "chat2api.cli.backup",
+}
 
 
-@click.group()
+class _Commands(click.Group):
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted({*super().list_commands(context), *_GROUPS})
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in _GROUPS:
+            return super().get_command(context, name)
+        command: click.Command = getattr(importlib.import_module(_GROUPS[name]), name)
+        return command
+
+
+@click.group(cls=_Commands)
 @click.version_option(version(), prog_name="chat2api")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Turn the chat accounts you own into standard APIs."""
+    context.obj = os.environ
+    if context.invoked_subcommand in _GROUPS:
+        from chat2api.logs import configure_logging, log_uncaught_errors
+
+        # Warnings of what a command uses are redacted as a server's are.
+        configure_logging("warning", "text")
+        log_uncaught_errors()
 
 
 @main.group()
@@ -52,11 +81,11 @@ def serve(options: tuple[str, ...]) -> None:
     run(options, _build, os.environ)
 
 
-def _build(settings: Settings) -> Any:
+def _build(keeper: SettingsKeeper) -> Any:
     # Only workers come here, after the fork.
-    from chat2api.factory import create_app
+    from chat2api.factory.app import create_app
 
-    return create_app(settings)
+    return create_app(keeper)
 
 
 if __name__ == "__main__":
