@@ -10,19 +10,17 @@ if __name__ in {"app", "__main__"}:
     import os
     from typing import Any
 
-    from chat2api.settings.model import Settings
+    from chat2api.serve.keeper import SettingsKeeper, process_keeper
 
-    def build(settings: Settings) -> Any:
+    def build(keeper: SettingsKeeper) -> Any:
         # Only workers come here, after the fork.
-        from chat2api.factory import create_app
+        from chat2api.factory.app import create_app
 
-        return create_app(settings)
+        return create_app(keeper)
 
 
 if __name__ == "app":
-    from chat2api.serve.keeper import process_keeper
-
-    app = build(process_keeper().current().settings)
+    app = build(process_keeper())
 
 if __name__ == "__main__":
     import sys

@@ -6,6 +6,7 @@ Redaction works on the finished fields, tracebacks included, so it covers text w
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 import threading
@@ -13,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from logging.handlers import WatchedFileHandler
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TextIO
 
@@ -23,7 +26,15 @@ NO_REQUEST = "-"
 _request_id: ContextVar[str] = ContextVar("chat2api_request_id", default=NO_REQUEST)
 
 # These tell of every connection and every poll at debug level.
-_NOISY = ("urllib3", "requests", "charset_normalizer", "gevent", "asyncio")
+_NOISY = (
+    "urllib3",
+    "requests",
+    "charset_normalizer",
+    "gevent",
+    "asyncio",
+    "alembic",
+    "apscheduler",
+)
 _HIDDEN = "***"
 _LONGEST_TEXT = 16_384
 # Other handlers' formatters leave `message` and `asctime` on the record they share with us.
@@ -78,18 +89,56 @@ def configure_logging(
     level: Literal["debug", "info", "warning", "error"],
     format: Literal["text", "json"],
     stream: TextIO | None = None,
+    file: Path | None = None,
 ) -> None:
-    """Send every logger's lines to one handler on `stream` (None: standard error). May be called again."""
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(make_formatter(format))
+    """Send every logger's lines to `stream` (None: standard error), and to the end of `file` as well.
+
+    May be called again. The file's directory is made; where that or the file cannot be had, a warning
+    says so and the stream alone is written.
+    """
     root = logging.getLogger()
     for old in list(root.handlers):
         if isinstance(old.formatter, structlog.stdlib.ProcessorFormatter):
             root.removeHandler(old)
-    root.addHandler(handler)
+            old.close()
+    _add_handler(logging.StreamHandler(stream), format)
     root.setLevel(level.upper())
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
+    if file is not None:
+        try:
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _add_handler(_LogFile(file), format)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            logging.getLogger(__name__).warning("no log file is written: %s", reason)
+
+
+def _add_handler(handler: logging.Handler, format: Literal["text", "json"]) -> None:
+    handler.setFormatter(make_formatter(format))
+    logging.getLogger().addHandler(handler)
+
+
+class _LogFile(WatchedFileHandler):
+    """Appends; readable by the owner only; opened anew after it was moved away (logrotate).
+
+    Each line is one write, so that lines of several workers do not mix, and a full disk keeps none back.
+    """
+
+    def _open(self) -> Any:
+        def for_owner(path: str, flags: int) -> int:
+            return os.open(path, flags, 0o600)
+
+        return open(self.baseFilename, "ab", buffering=0, opener=for_owner)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self.reopenIfNeeded()
+            stream: Any = self.stream
+            stream.write(f"{self.format(record)}\n".encode("utf-8", "backslashreplace"))
+        except Exception:  # noqa: BLE001, S110 - no caller may fail for its log line
+            # Logging's own report would print the line as it came, with its secrets.
+            pass
 
 
 def log_uncaught_errors() -> None:

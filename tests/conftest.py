@@ -18,6 +18,13 @@ import psutil
 import pytest
 from hypothesis import HealthCheck, settings
 
+from chat2api.errors import StorageUnavailable
+from chat2api.secret import Secret
+from chat2api.store.engine import Database
+from chat2api.store.opening import Store
+from chat2api.store.tables import metadata
+from chat2api.store.vault import Vault
+
 ROOT = Path(__file__).resolve().parents[1]
 
 # Examples are not timed: on a busy machine a slow one says nothing about the code.
@@ -94,6 +101,58 @@ class ServerProcess:
         self.popen.wait(10)
         self._out.close()
         self._err.close()
+
+
+class StoreClock:
+    """The time of a store in a test: epoch seconds that stand still until `at` is moved."""
+
+    def __init__(self, at: float = 1_750_000_000.0) -> None:
+        self.at = at
+
+    def now(self) -> float:
+        return self.at
+
+
+@pytest.fixture
+def key_store(tmp_path: Path) -> Iterator[Store]:
+    """A store of its own in SQLite, with every table; `key_store.clock.at` moves its time."""
+    database = Database(f"sqlite:///{tmp_path / 'keys.db'}")
+    database.write(metadata.create_all)
+    vault = Vault([Secret("a key of the suite")], b"pepper of the suite")
+    clock: Any = StoreClock()
+    yield Store(database, vault, tmp_path, clock)
+    database.close()
+
+
+class BrokenStore:
+    """Stands for a store whose database is away, or counts what it is asked."""
+
+    def __init__(self, store: Store) -> None:
+        self.is_away = False
+        self._database = store.database
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    def read(self, work: Any) -> Any:
+        self._check()
+        return self._database.read(work)
+
+    def write(self, work: Any, **options: Any) -> Any:
+        self._check()
+        return self._database.write(work, **options)
+
+    def _check(self) -> None:
+        if self.is_away:
+            raise StorageUnavailable("The database does not answer.", retry_after=5)
+
+
+@pytest.fixture
+def outage(key_store: Store) -> BrokenStore:
+    """`outage.is_away = True` takes the database of `key_store` away."""
+    broken = BrokenStore(key_store)
+    object.__setattr__(key_store, "database", broken)
+    return broken
 
 
 @pytest.fixture(scope="session")

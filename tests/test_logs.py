@@ -2,10 +2,12 @@ import io
 import json
 import logging
 import re
+import stat
 import sys
 import threading
 import time
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -28,13 +30,15 @@ def logged():
     handlers, level = list(root.handlers), root.level
     hooks = sys.excepthook, threading.excepthook
 
-    def install(format, level="info"):
+    def install(format, level="info", file=None):
         stream = io.StringIO()
-        configure_logging(level, format, stream)
+        configure_logging(level, format, stream, file)
         return lambda: stream.getvalue()
 
     with bind_request_id("-"):  # another test of this thread may have left its own
         yield install
+    for handler in set(root.handlers) - set(handlers):
+        handler.close()
     root.handlers, root.level = handlers, level
     sys.excepthook, threading.excepthook = hooks
 
@@ -241,3 +245,48 @@ def test_an_error_that_ends_the_process_is_logged(logged):
     sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
     assert written().count("\n    | RuntimeError: ***\n") == 1
     assert "critical chat2api.logs [-] uncaught error" in written()
+
+
+# --- the log file
+
+
+def test_a_file_gets_the_same_lines(logged, tmp_path):
+    file = tmp_path / "logs" / "a.log"
+    written = logged("text", file=file)
+    logging.getLogger("a").info("key sk-planted0123456789 中")
+    assert file.read_text("utf-8") == written()
+    assert written().endswith("key *** 中\n")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+
+
+def test_a_file_is_appended_to_and_opened_anew_after_it_was_moved(logged, tmp_path):
+    file = tmp_path / "a.log"
+    file.write_text("before\n")
+    logged("text", file=file)
+    logging.getLogger("a").info("one")
+    file.rename(tmp_path / "a.log.1")
+    logging.getLogger("a").info("two")
+    first = (tmp_path / "a.log.1").read_text().splitlines()
+    assert (first[0], len(first)) == ("before", 2)
+    assert file.read_text().endswith("two\n")
+
+
+def test_configuring_again_writes_each_line_once(logged, tmp_path):
+    file = tmp_path / "a.log"
+    logged("text", file=file)
+    logged("text", file=file)
+    logging.getLogger("a").info("one")
+    assert len(file.read_text().splitlines()) == 1
+
+
+def test_a_file_that_cannot_be_had_is_told(logged, tmp_path):
+    (tmp_path / "logs").write_text("a file")
+    written = logged("text", file=tmp_path / "logs" / "a.log")
+    assert "no log file is written: File exists" in written()
+
+
+def test_a_full_disk_shows_no_secret(logged, capsys):
+    written = logged("text", file=Path("/dev/full"))
+    logging.getLogger("a").info("sk-planted0123456789")
+    assert "planted" not in written() + capsys.readouterr().err

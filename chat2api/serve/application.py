@@ -7,13 +7,12 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
-from chat2api.logs import configure_logging
+from chat2api.serve.console import set_up_logs
 from chat2api.serve.keeper import SettingsKeeper
 from chat2api.serve.options import gunicorn_options
-from chat2api.settings.model import Settings
 
 # Makes the WSGI application. Called in each worker after the fork; may import what it needs there.
-BuildApp = Callable[[Settings], Any]
+BuildApp = Callable[[SettingsKeeper], Any]
 
 
 class Server(BaseApplication):  # type: ignore[misc]
@@ -40,11 +39,11 @@ class Server(BaseApplication):  # type: ignore[misc]
     def reload(self) -> None:
         """SIGHUP: new workers get what the sources say now; a mistake there changes nothing."""
         settings = self._keeper.reload().settings
-        configure_logging(settings.log_level, settings.log_format)
+        set_up_logs(settings)
         super().reload()
 
     def load(self) -> Any:
-        return self._build(self._keeper.current().settings)
+        return self._build(self._keeper)
 
     def _tell_ready(self, arbiter: Any) -> None:
         assert self._when_ready is not None

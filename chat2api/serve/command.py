@@ -11,11 +11,12 @@ from typing import Any, TypeVar
 
 import click
 
-from chat2api.logs import configure_logging, log_uncaught_errors
+from chat2api.logs import log_uncaught_errors
 from chat2api.serve.application import BuildApp, Server
-from chat2api.serve.console import leaving_plainly, show
+from chat2api.serve.console import leaving_plainly, set_up_logs, show
 from chat2api.serve.keeper import SettingsKeeper
 from chat2api.serve.options import bind_address
+from chat2api.serve.prepare import prepare_state
 from chat2api.serve.start import check_address, make_room, prepare_data_dir
 from chat2api.serve.upstream import simulator_process
 from chat2api.settings.demo import DEMO_KEY, apply_demo, refuse_public_host, with_upstream
@@ -94,7 +95,7 @@ def load(options: Options, environ: Mapping[str, str]) -> LoadedSettings:
 
 def _serve(options: Options, build: BuildApp, environ: Mapping[str, str]) -> None:
     settings = load(options, environ).settings
-    configure_logging(settings.log_level, settings.log_format)
+    set_up_logs(settings)
     log_uncaught_errors()
     prepare_data_dir(settings.data_dir)
     check_address(settings.host, settings.port)
@@ -108,6 +109,7 @@ def _serve(options: Options, build: BuildApp, environ: Mapping[str, str]) -> Non
             keeper = SettingsKeeper(lambda: with_upstream(load(options, environ), url))
             when_ready = _demo_greeting(settings.api_prefix)
         show(keeper.current())
+        prepare_state(keeper.current().settings)
         Server(keeper, build, when_ready).run()
 
 

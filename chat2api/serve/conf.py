@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from chat2api.logs import configure_logging, log_uncaught_errors
-from chat2api.serve.console import leaving_plainly, show
+from chat2api.logs import log_uncaught_errors
+from chat2api.serve.console import leaving_plainly, set_up_logs, show
 from chat2api.serve.keeper import process_keeper
 from chat2api.serve.options import gunicorn_options
+from chat2api.serve.prepare import prepare_state_apart
 from chat2api.serve.start import make_room
 
 
@@ -22,9 +23,10 @@ def conf_options() -> dict[str, Any]:
     with leaving_plainly():
         loaded = keeper.reload()
     settings = loaded.settings
-    configure_logging(settings.log_level, settings.log_format)
+    set_up_logs(settings)
     if first:
         log_uncaught_errors()
         show(loaded)
+        prepare_state_apart(settings)
         make_room(settings.worker_connections)
     return gunicorn_options(settings)

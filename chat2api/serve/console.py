@@ -1,4 +1,4 @@
-"""What the operator sees on the terminal before the server runs: the settings, or why it will not."""
+"""What the operator sees: the settings, or why it will not run, on the terminal; then the log."""
 
 from __future__ import annotations
 
@@ -9,12 +9,20 @@ from contextlib import contextmanager
 
 import click
 
+from chat2api.logs import configure_logging
 from chat2api.serve.start import ExitCode, StartError
 from chat2api.settings.load import LoadedSettings
+from chat2api.settings.model import Settings
 from chat2api.settings.problems import SettingsError
 from chat2api.settings.show import describe
 
 log = logging.getLogger(__name__)
+
+
+def set_up_logs(settings: Settings) -> None:
+    """Logging as the settings want it; may be called again after a reload."""
+    file = settings.log_path / settings.log_file if settings.log_file else None
+    configure_logging(settings.log_level, settings.log_format, file=file)
 
 
 def show(loaded: LoadedSettings) -> None:

@@ -105,4 +105,4 @@ class Stub:
 
 
 if __name__ == "__main__":
-    run(sys.argv[1:], Stub, os.environ)
+    run(sys.argv[1:], lambda keeper: Stub(keeper.current().settings), os.environ)

@@ -16,7 +16,7 @@ def environ(monkeypatch, tmp_path):
     read = functools.partial(load_settings, cli={}, environ=environ, config_path=None, cwd=tmp_path)
     keeper = SettingsKeeper(read)
     monkeypatch.setattr(conf, "process_keeper", lambda: keeper)
-    monkeypatch.setattr(conf, "configure_logging", lambda *_: None)
+    monkeypatch.setattr(conf, "set_up_logs", lambda _: None)
     monkeypatch.setattr(conf, "log_uncaught_errors", lambda: None)
     return environ
 

@@ -4,7 +4,7 @@ import logging
 import pytest
 
 from chat2api.logs import make_formatter
-from chat2api.serve.console import leaving_plainly, show
+from chat2api.serve.console import leaving_plainly, set_up_logs, show
 from chat2api.serve.start import ExitCode, StartError
 from chat2api.settings.load import load_settings
 from chat2api.settings.problems import Problem, SettingsError
@@ -52,3 +52,13 @@ def test_a_mistake_is_told_and_ends_the_process(capsys, error, code, text):
 def test_other_errors_are_not_the_operators():
     with pytest.raises(ZeroDivisionError), leaving_plainly():
         _ = 1 / 0
+
+
+@pytest.mark.parametrize(("name", "file"), [("", None), ("a.log", "logs/a.log")])
+def test_a_log_file_is_written_when_it_has_a_name(tmp_path, monkeypatch, name, file):
+    calls = []
+    monkeypatch.setattr(
+        "chat2api.serve.console.configure_logging", lambda *args, **more: calls.append((args, more))
+    )
+    set_up_logs(load(tmp_path, LOG_FILE=name, LOG_LEVEL="error").settings)
+    assert calls == [(("error", "text"), {"file": tmp_path / file if file else None})]
