@@ -16,10 +16,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks import measures
+from benchmarks.accounts import accounts
 from benchmarks.figures import Figure, table
 from benchmarks.processes import Upstream, upstream
 
-_GROUPS = ("proofs", "cpu", "memory", "stalls", "hang_ups")
+_GROUPS = ("proofs", "accounts", "cpu", "memory", "stalls", "hang_ups")
 _RESULTS = Path(__file__).parent / "results" / "latest.json"
 
 
@@ -48,6 +49,8 @@ def _measure(group: str, source: Upstream, rounds: int) -> list[Figure]:
     match group:
         case "proofs":
             return measures.proofs(rounds)
+        case "accounts":
+            return accounts(rounds)
         case "cpu":
             return measures.cpu(source, rounds)
         case "memory":

@@ -187,7 +187,7 @@ def test_a_pool_that_needs_logins(
 
 def test_accounts_take_turns(brief_server: Any, new_tokens: Any, ask: Any, turns: Any) -> None:
     """Each in its turn; one that had a hiccup is spared while others can do the work."""
-    server = brief_server(tokens=new_tokens(3), RETRY_TIMES="1")
+    server = brief_server(tokens=new_tokens(3), RETRY_TIMES="1", RANDOM_TOKEN="false")
     for _ in range(6):
         ask(server)
     order = [turn["account"] for turn in turns()]
