@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := PIP_RETRIES=10 PIP_DEFAULT_TIMEOUT=60 PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 # What the tests need from Debian besides Python; installed when missing and when we may.
-DEBIAN_PACKAGES :=
+DEBIAN_PACKAGES := postgresql chromium fonts-noto-cjk
 ARGS ?=
 
 .DEFAULT_GOAL := help
