@@ -18,6 +18,10 @@ if __name__ in {"app", "__main__"}:
 
         return create_app(keeper)
 
+    def warm() -> None:
+        # The workers share what is imported before they are forked, and start at once.
+        import chat2api.factory.app  # noqa: F401
+
 
 if __name__ == "app":
     app = build(process_keeper())
@@ -27,4 +31,4 @@ if __name__ == "__main__":
 
     from chat2api.serve.command import run
 
-    run(sys.argv[1:], build, os.environ)
+    run(sys.argv[1:], build, os.environ, warm)

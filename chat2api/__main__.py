@@ -78,7 +78,7 @@ def serve(options: tuple[str, ...]) -> None:
 
     from chat2api.serve.command import run
 
-    run(options, _build, os.environ)
+    run(options, _build, os.environ, _warm)
 
 
 def _build(keeper: SettingsKeeper) -> Any:
@@ -86,6 +86,11 @@ def _build(keeper: SettingsKeeper) -> Any:
     from chat2api.factory.app import create_app
 
     return create_app(keeper)
+
+
+def _warm() -> None:
+    # The workers share what is imported before they are forked, and start at once.
+    import chat2api.factory.app  # noqa: F401
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ WITHOUT_MIRROR = {
     "pool/values.py": "values without behaviour; pool/test_policy.py and the stores use them",
     "providers/protocol.py": "Protocols and values; providers/test_contract.py tests what fulfils them",
     "store/migrations/versions/0001_the_first_schema.py": "store/test_tables.py compares what it makes",
+    "simulator/faults/model.py": "values; faults/test_registry.py and each family's tests use them",
     "transport/protocol.py": "Protocols and values; transport/test_http.py tests what fulfils them",
 }
 

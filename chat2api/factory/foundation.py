@@ -22,7 +22,13 @@ from chat2api.store.credentials import Credentials
 from chat2api.store.escrow import Escrow
 from chat2api.store.key_usage import KeyUsage
 from chat2api.store.memory_pool import PoolLimits
-from chat2api.store.opening import Store, open_store, prepare_store
+from chat2api.store.opening import (
+    Store,
+    StoreOptions,
+    is_prepared,
+    open_store,
+    prepare_store,
+)
 from chat2api.store.options import store_options
 from chat2api.store.picking import PickOptions
 from chat2api.store.schedule import Schedule
@@ -65,10 +71,7 @@ class Foundation:
 
 def lay_foundation(settings: Settings) -> Foundation:
     """Raises KeyMismatch, NewerSchema, StorageUnavailable."""
-    # The server did this before its workers; whoever builds an application without one needs it here.
-    options = store_options(settings)
-    prepare_store(options, version())
-    store = open_store(options)
+    store = _opened(store_options(settings))
     workers = Workers(store)
     workers.renew()
     watchdog = Watchdog()
@@ -102,6 +105,13 @@ def lay_foundation(settings: Settings) -> Foundation:
         bodies=ByteBudget(settings.bodies_limit_bytes),
         lifecycle=Lifecycle(settings.drain_seconds),
     )
+
+
+def _opened(options: StoreOptions) -> Store:
+    """The server has prepared the store before its workers; for an application without one, here."""
+    if not is_prepared(options):
+        prepare_store(options, version())
+    return open_store(options)
 
 
 def pick_options(settings: Settings) -> PickOptions:

@@ -52,8 +52,15 @@ def serve_options(command: Command) -> Command:
     return command
 
 
-def run(argv: Sequence[str], build: BuildApp, environ: Mapping[str, str]) -> None:
+def run(
+    argv: Sequence[str],
+    build: BuildApp,
+    environ: Mapping[str, str],
+    warm: Callable[[], None] = lambda: None,
+) -> None:
     """Serve as the command line says. Always leaves by SystemExit.
+
+    `warm` imports what the workers need, once for all of them; it builds nothing.
 
     Exit codes: 0 after a drain; 69 address in use, or no demo upstream; 73 data directory not
     writable; 78 settings wrong; 2 command line not understood.
@@ -64,15 +71,20 @@ def run(argv: Sequence[str], build: BuildApp, environ: Mapping[str, str]) -> Non
     @click.version_option(version(), prog_name="chat2api")
     def command(**options: Any) -> None:
         """Turn the chat accounts you own into standard APIs."""
-        serve(Options(**options), build, environ)
+        serve(Options(**options), build, environ, warm)
 
     command.main(args=list(argv), prog_name="app.py")
 
 
-def serve(options: Options, build: BuildApp, environ: Mapping[str, str]) -> None:
+def serve(
+    options: Options,
+    build: BuildApp,
+    environ: Mapping[str, str],
+    warm: Callable[[], None] = lambda: None,
+) -> None:
     """Start the server and stay until it ended. Leaves by SystemExit."""
     with leaving_plainly():
-        _serve(options, build, environ)
+        _serve(options, build, environ, warm)
 
 
 def load(options: Options, environ: Mapping[str, str]) -> LoadedSettings:
@@ -93,7 +105,9 @@ def load(options: Options, environ: Mapping[str, str]) -> LoadedSettings:
     return apply_demo(loaded) if options.demo else loaded
 
 
-def _serve(options: Options, build: BuildApp, environ: Mapping[str, str]) -> None:
+def _serve(
+    options: Options, build: BuildApp, environ: Mapping[str, str], warm: Callable[[], None]
+) -> None:
     settings = load(options, environ).settings
     set_up_logs(settings)
     log_uncaught_errors()
@@ -110,6 +124,7 @@ def _serve(options: Options, build: BuildApp, environ: Mapping[str, str]) -> Non
             when_ready = _demo_greeting(settings.api_prefix)
         show(keeper.current())
         prepare_state(keeper.current().settings)
+        warm()
         Server(keeper, build, when_ready).run()
 
 

@@ -23,7 +23,7 @@ from chat2api.store.engine import Database
 from chat2api.store.once import write_once
 from chat2api.store.places import is_shared
 from chat2api.store.rekey import KEY_CHECK, PEPPER, reseal, reseal_files
-from chat2api.store.schema import migrate, wait_for
+from chat2api.store.schema import current_revision, migrate, newest_revision, wait_for
 from chat2api.store.vault import Vault, WrongKey, new_pepper
 
 log = logging.getLogger(__name__)
@@ -79,6 +79,16 @@ def prepare_store(
         vault = _opened_vault(database, options)
         reseal_files(options.data_dir / ESCROW_FOLDER, vault)
         reseal(database, vault)
+    finally:
+        database.close()
+
+
+def is_prepared(options: StoreOptions) -> bool:
+    """Whether the schema is this version's. Waits for the database. Raises StorageUnavailable."""
+    database = Database(options.url)
+    try:
+        wait_for(database, DATABASE_WAIT_SECONDS)
+        return current_revision(database) == newest_revision()
     finally:
         database.close()
 

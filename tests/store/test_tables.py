@@ -101,7 +101,9 @@ def test_looking_for_what_is_due_goes_by_an_index(sqlite_store: Store) -> None:
     Credentials(sqlite_store, "w").due(10)
     event.remove(sqlite_store.database.engine, "before_cursor_execute", spy)
     with connect() as connection:
-        found = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked[0]}", (NOW, NOW, 10, 0)).all()
+        found = connection.exec_driver_sql(
+            f"EXPLAIN QUERY PLAN {asked[0]}", (NOW, NOW, 10, 0)
+        ).all()
     details = [row[3] for row in found]
     assert details[0] == (
         "SEARCH credentials USING INDEX ix_credentials_next_refresh_at (next_refresh_at<?)"
