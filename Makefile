@@ -7,6 +7,8 @@ PIP := PIP_RETRIES=10 PIP_DEFAULT_TIMEOUT=60 PIP_DISABLE_PIP_VERSION_CHECK=1 $(B
 # What the tests need from Debian besides Python; installed when missing and when we may.
 DEBIAN_PACKAGES := postgresql chromium fonts-noto-cjk
 ARGS ?=
+# Files of tests run side by side: most of the time is waiting for servers to start and to stop.
+TEST_PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo run test check bench lint format lock clean debian-packages
@@ -23,7 +25,7 @@ run: $(VENV)/.installed ## serve with your settings (environment, .env); options
 	$(BIN)/python app.py $(ARGS)
 
 test: install debian-packages ## run the tests; some of them by ARGS="tests/chat -k fold"
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(ARGS)
 
 check: lint test ## everything a change must pass
 

@@ -101,11 +101,11 @@ class Renewals:
         `access_refused`: the upstream refused the access token, so without a new one the account is of no
         use. Raises CredentialDead, RenewalFailed, StorageUnavailable, or what `call` was cancelled with.
         """
-        kept = self._kept(credential_id, seen_version)
-        if kept is not None:
-            return kept
         end = time.monotonic() + min(_LONGEST_WAIT_SECONDS, call.remaining())
         while True:
+            kept = self._kept(credential_id, seen_version)
+            if kept is not None:
+                return kept
             answer = self._claim(credential_id, seen_version, forced=forced)
             match answer:
                 case Renewed(stored):

@@ -153,13 +153,8 @@ class Credentials:
             return old if row is None else self._value(connection, row)
         # An empty one is none (fault matrix C08).
         rotated = bool(grant.refresh_token) and grant.refresh_token != old.refresh_token
-        values = self._new_tokens(row, grant, now) | _claim_ended()
-        values |= {
-            "version": row.version + 1,
-            "failures": 0,
-            "refresh_error": "",
-            "dead_hash": None,
-        }
+        values = {"failures": 0, "refresh_error": ""} | self._new_tokens(row, grant, now)
+        values |= {"version": row.version + 1, "dead_hash": None} | _claim_ended()
         if rotated:
             assert grant.refresh_token is not None
             values |= {
@@ -201,6 +196,15 @@ class Credentials:
         )
         # A token of a very short life must not make us ask without end.
         values["next_refresh_at"] = max(due, now + _SHORTEST_SECONDS)
+        if not grant.access_token:
+            # Only a new refresh token: that is kept, and the access token is asked for again later.
+            failures = row.failures + 1
+            values |= {
+                "failures": failures,
+                "refresh_error": "the token endpoint gave no access token",
+                "refresh_error_at": now,
+                "next_refresh_at": now + pause_after(failures, random.random()),
+            }
         return values
 
     def refuse(self, claim: RenewalClaim, reason: str, *, access_refused: bool) -> bool:

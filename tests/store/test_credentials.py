@@ -178,6 +178,12 @@ def test_without_an_access_token_the_old_one_stays(
     assert before is not None
     stored = one.save(claimed(one, credential), Grant(None, refresh()))
     assert (stored.access_token, stored.expires_at) == (before.access_token, before.expires_at)
+    row = credential_row(store, account)
+    assert (row["failures"], row["refresh_error"]) == (
+        1,
+        "the token endpoint gave no access token",
+    )
+    assert NOW + 30 <= row["next_refresh_at"] <= NOW + 37.5
 
 
 def test_a_very_short_life_does_not_make_us_ask_without_end(
