@@ -53,8 +53,9 @@ clean: ## remove what make made; data/ stays
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.installed: requirements.txt | $(BIN)/python
-	$(PIP) install --require-hashes -r requirements.txt
-	@touch $@
+	@echo 'Installing into $(VENV); this takes a minute or two.'
+	@$(PIP) install --quiet --require-hashes -r requirements.txt
+	@echo done > $@
 
 $(VENV)/.dev-installed: requirements-dev.txt pyproject.toml version.txt | $(BIN)/python
 	$(PIP) install --require-hashes -r requirements-dev.txt

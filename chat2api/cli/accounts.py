@@ -39,6 +39,7 @@ def accounts(context: click.Context, config_path: Path | None) -> None:
 for _command in (import_, add, test, refresh, export):
     accounts.add_command(_command)
 
+_EMPTY = "There are no accounts yet. See `accounts add --help` and `accounts import --help`."
 _IDS = click.argument("ids", metavar="ID...", nargs=-1, required=True)
 
 
@@ -63,7 +64,8 @@ def list_accounts(place: Place, failed: bool, removed: bool, as_json: bool) -> N
     with opened_workshop(place) as shop:
         rows = shop.book.removed() if removed else shop.book.everything(_which(failed))
     shown = [described(row) for row in rows]
-    click.echo(to_json(shown) if as_json else _table(shown))
+    none = "There are no such accounts." if failed or removed else _EMPTY
+    click.echo(to_json(shown) if as_json else _table(shown) or none)
 
 
 def _which(failed: bool) -> Any:
@@ -109,7 +111,7 @@ _COLUMNS = {
 
 def _table(shown: Sequence[dict[str, Any]]) -> str:
     if not shown:
-        return "There are no such accounts."
+        return ""
     rows = [
         row | {"stands": row["state"] + (f" until {row['until']}" if row["until"] else "")}
         for row in shown

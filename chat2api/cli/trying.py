@@ -147,7 +147,7 @@ def _models(shop: Workshop, account: Account, call: Call) -> None:
     from chat2api.providers.protocol import Io
 
     egress = shop.egress
-    proxy = account.proxy or egress.proxy_for(account.credential)
+    proxy = egress.proxy_for(account.credential, account.proxy)
     shop.provider.models(account.credential, Io(egress.transport, egress.compute, call, proxy))
 
 

@@ -5,6 +5,7 @@ in the store (`store.schedule`, claims), not here.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from chat2api.errors import Chat2ApiError
 log = logging.getLogger(__name__)
 
 _THREADS = 8
+_JUMP_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,30 @@ class Timer:
     seconds: float
     work: Callable[[], object]
     first_seconds: float = 0.0
+
+
+class _SteadyScheduler(BackgroundScheduler):  # type: ignore[misc]
+    """Goes on at its pace when somebody sets the system's clock (C16): set back by an hour, the timers would
+    stand still for as long; set ahead by years, every run missed would be counted one by one.
+    """
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(**options)
+        self._offset = _wall_offset()
+
+    def _process_jobs(self) -> float | None:
+        offset, before = _wall_offset(), self._offset
+        if abs(offset - before) > _JUMP_SECONDS:
+            self._offset = offset
+            for job in self.get_jobs():
+                job.modify(next_run_time=job.next_run_time + timedelta(seconds=offset - before))
+        seconds: float | None = super()._process_jobs()
+        return seconds
+
+
+def _wall_offset() -> float:
+    """How far the system's clock is ahead of the one that nobody sets."""
+    return datetime.now(UTC).timestamp() - time.monotonic()
 
 
 class Timers:

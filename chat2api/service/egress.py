@@ -17,13 +17,14 @@ class Egress:
     compute: Compute
     proxies: tuple[Secret, ...] = ()
 
-    def proxy_for(self, credential: Credential) -> Secret | None:
-        """One of PROXY_URL, always the same for an account: an address that jumps looks stolen.
+    def proxy_for(self, credential: Credential, own: Secret | None = None) -> Secret | None:
+        """The account's own proxy, else one of PROXY_URL, always the same for an account: an address that
+        jumps looks stolen.
 
         `{}` in a proxy is replaced by a hash of the account, for providers of sticky sessions.
         """
-        if not self.proxies:
+        if own is None and not self.proxies:
             return None
         digest = hashlib.md5(credential.subject.encode(), usedforsecurity=False).hexdigest()
-        chosen = self.proxies[int(digest[:8], 16) % len(self.proxies)].reveal()
-        return Secret(chosen.replace("{}", digest))
+        chosen = own or self.proxies[int(digest[:8], 16) % len(self.proxies)]
+        return Secret(chosen.reveal().replace("{}", digest))

@@ -98,7 +98,7 @@ class ModelCatalog:
         return [] if account is None else self._ask(account.credential, account.proxy, call)
 
     def _ask(self, credential: Credential, proxy: Secret | None, call: Call) -> list[Model]:
-        chosen = proxy or self._egress.proxy_for(credential)
+        chosen = self._egress.proxy_for(credential, proxy)
         return self._provider.models(
             credential, Io(self._egress.transport, self._egress.compute, call, chosen)
         )

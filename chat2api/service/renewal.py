@@ -81,11 +81,13 @@ class Renewals:
         self._lock = threading.Lock()
         # What the database could not take, for as long: newer than what is stored.
         self._unsaved: dict[str, _Unsaved] = {}
+        self._under_way: set[str] = set()
 
     def take_over(self, earlier: Renewals) -> None:
         """Know what an earlier one could not store, when the settings changed meanwhile."""
         with self._lock:
             self._unsaved = earlier._unsaved
+            self._under_way = earlier._under_way
 
     def renewed(
         self,
@@ -111,7 +113,7 @@ class Renewals:
                 case Renewed(stored):
                     return stored
                 case RenewalClaim():
-                    return self._exchange(answer, access_refused=access_refused)
+                    return self._exchange_alone(answer, access_refused=access_refused)
                 case Dead(reason):
                     raise CredentialDead(reason)
                 case Resting(_, until, reason):
@@ -124,8 +126,15 @@ class Renewals:
                     assert_never(answer)
 
     def _claim(self, credential_id: str, seen_version: int, *, forced: bool) -> ClaimAnswer:
+        if credential_id in self._under_way:
+            return Busy(self._now() + EXCHANGE_SECONDS)
         try:
             return self._credentials.claim(credential_id, seen_version, forced=forced)
+        except StorageUnavailable:
+            # While the database fails, what another thread here has got is all there is.
+            if credential_id in self._under_way or self._remembered(credential_id, seen_version):
+                return Busy(self._now() + EXCHANGE_SECONDS)
+            raise
         except WrongKey:
             log.error("stored tokens cannot be opened", extra={"credential": credential_id})
             return Dead("its stored tokens are damaged")
@@ -137,12 +146,23 @@ class Renewals:
         except StorageUnavailable:
             if credential_id not in self._unsaved:
                 raise
+        return self._remembered(credential_id, seen_version)
+
+    def _remembered(self, credential_id: str, seen_version: int) -> StoredCredential | None:
         unsaved = self._unsaved.get(credential_id)
         if unsaved is None or unsaved.stored.version <= seen_version:
             return None
         return unsaved.stored
 
     # --- one exchange
+
+    def _exchange_alone(self, claim: RenewalClaim, *, access_refused: bool) -> StoredCredential:
+        """Known to the other threads of this process, who wait for it without asking the database."""
+        self._under_way.add(claim.stored.credential_id)
+        try:
+            return self._exchange(claim, access_refused=access_refused)
+        finally:
+            self._under_way.discard(claim.stored.credential_id)
 
     def _exchange(self, claim: RenewalClaim, *, access_refused: bool) -> StoredCredential:
         """Whoever holds a claim sees it through, also when its caller has left meanwhile."""
@@ -190,7 +210,7 @@ class Renewals:
             timer.cancel()
 
     def _proxy(self, stored: StoredCredential) -> Secret | None:
-        return stored.proxy or self._egress.proxy_for(Credential(stored.subject, None))
+        return self._egress.proxy_for(Credential(stored.subject, None), stored.proxy)
 
     def _save(self, claim: RenewalClaim, grant: Grant) -> StoredCredential:
         try:

@@ -116,5 +116,5 @@ class Seating:
                 assert_never(principal)
 
     def _seat(self, account: Account, lease: Lease | None = None) -> Seat:
-        proxy = account.proxy or self._egress.proxy_for(account.credential)
+        proxy = self._egress.proxy_for(account.credential, account.proxy)
         return Seat(account, proxy, lease)

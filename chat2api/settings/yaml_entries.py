@@ -18,7 +18,7 @@ _TIMES = ("last_refresh", "expired")
 
 
 def read_entries(value: object, place: Place, problems: list[Problem]) -> tuple[ChatGptEntry, ...]:
-    """Every account that can be used. Mistakes become problems; an entry without any value is none."""
+    """Every account that can be used. Mistakes become problems; an entry without a token is none."""
     if value is None:
         return ()
     if not isinstance(value, list):
@@ -39,12 +39,10 @@ def _read_entry(item: object, place: Place, problems: list[Problem]) -> ChatGptE
         place.at(key).problem(unknown_message(str(key), ENTRY_FIELDS)) for key in unknown
     )
     texts = _texts(item, place, problems)
-    if unknown or texts is None or not any(texts.values()):
+    if unknown or texts is None:
         return None
-    if not texts["access_token"] and not texts["refresh_token"]:
-        problems.append(place.problem("needs an access_token or a refresh_token"))
-        return None
-    return make_entry(texts)
+    # Files of other programs keep entries whose tokens are yet to come, or are gone.
+    return make_entry(texts) if texts["access_token"] or texts["refresh_token"] else None
 
 
 def _texts(item: Mapping[Any, Any], place: Place, problems: list[Problem]) -> dict[str, str] | None:

@@ -54,8 +54,10 @@ class Attempts:
     def failed(self, address: str) -> None:
         """Count a wrong secret. Raises TooManyLoginAttempts, and counts nothing, while waiting.
 
-        So parallel guesses count one after the other, and waiting does not make the wait longer.
+        So parallel guesses count one after the other, and waiting does not make the wait longer. Who has to
+        wait costs a look only: anybody may send wrong secrets, and writes keep the others waiting.
         """
+        self.check(address)
 
         def work(connection: Connection) -> None:
             self._lock(connection)

@@ -33,7 +33,7 @@ from chat2api.pool.refreshing import is_usable
 from chat2api.pool.values import Account, Lease, Need
 from chat2api.store import tables
 from chat2api.store.account_rows import DAMAGED, FOR_A_TURN, AnyRow, account_of
-from chat2api.store.vault import Vault, WrongKey
+from chat2api.store.vault import UnknownKey, Vault, WrongKey
 
 log = logging.getLogger(__name__)
 
@@ -237,6 +237,10 @@ class Picker:
             usable = row.access_token is not None and is_usable(row.expires_at, now)
             if usable or row.renewable:
                 return account_of(row, self._vault)
+        except UnknownKey as error:
+            # Another server may have a newer key, and this one not be restarted yet: nothing is written.
+            log.error("an account is passed over: %s", error, extra={"account": row.account_id})
+            return None
         except (WrongKey, TypeError):
             log.error("an account's data are damaged", extra={"account": row.account_id})
             put_aside(connection, row.account_id, DAMAGED, now)

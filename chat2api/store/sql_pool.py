@@ -301,10 +301,13 @@ class SqlPool:
             self._note_down()
 
     def _write_what_waits(self) -> None:
-        while self._unwritten:
-            work = self._unwritten[0]
-            self._store.database.write(work)
-            self._unwritten.popleft()
+        for _ in range(len(self._unwritten)):
+            work = self._unwritten.popleft()
+            try:
+                self._store.database.write(work)
+            except StorageUnavailable:
+                self._unwritten.append(work)  # behind the others: it may be the one that fails
+                raise
 
     def _clear_strays(self) -> None:
         """Leases of this process that nobody here holds: of a commit whose answer was lost, or of a turn

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import re
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from typing import overload
@@ -19,10 +20,15 @@ from chat2api.secret import Secret
 
 _SALT = b"chat2api store key 1"
 _SCRYPT_N = 2**14  # 16 MiB and some 40 ms, once per process and key
+_KEY_ID = re.compile("[0-9a-f]{8}")
 
 
 class WrongKey(Exception):
-    """A sealed text was made with a key that is not at hand."""
+    """A sealed text cannot be opened."""
+
+
+class UnknownKey(WrongKey):
+    """A sealed text was made with a key that is not at hand here; to others it may be as good as ever."""
 
 
 class Vault:
@@ -64,8 +70,10 @@ class Vault:
         except (AttributeError, TypeError):  # a column of SQLite may hold anything
             raise WrongKey("the sealed text is damaged") from None
         fernet = self._fernets.get(key_id)
+        if fernet is None and token and _KEY_ID.fullmatch(key_id):
+            raise UnknownKey(f"sealed with another key ({key_id})")
         if fernet is None:
-            raise WrongKey(f"sealed with another key ({key_id[:8]})")
+            raise WrongKey("the sealed text is damaged")
         try:
             return fernet.decrypt(token.encode("ascii"))
         except (InvalidToken, UnicodeEncodeError):

@@ -8,16 +8,19 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, case, func, select, update
+from sqlalchemy import Connection, case, select, update
 
 from chat2api.store import tables
 from chat2api.store.opening import Store
 
 LIFE_SECONDS = 45.0
 RENEW_SECONDS = 5.0
+
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 _w, _l, _a, _c = tables.workers.c, tables.leases.c, tables.accounts.c, tables.credentials.c
 
@@ -41,10 +44,14 @@ def own_mark() -> ProcessMark:
 
 
 def _place() -> str:
-    """Host and pid namespace; "" where the kernel does not tell, so that nobody is taken for dead."""
+    """Host, boot and pid namespace; "" where the kernel does not tell, so that nobody is taken for dead.
+
+    Machines may share a name, and the first namespace has the same number on all of them.
+    """
     try:
-        return f"{socket.gethostname()} {os.readlink('/proc/self/ns/pid')}"
-    except OSError:
+        boot = _BOOT.read_text("ascii").strip()
+        return f"{socket.gethostname()} {boot} {os.readlink('/proc/self/ns/pid')}"
+    except (OSError, UnicodeDecodeError):
         return ""
 
 
@@ -95,7 +102,7 @@ class Workers:
         if not dead:
             return 0
         return self._store.database.write(
-            lambda connection: sum(_release_all(connection, worker_id) for worker_id in dead)
+            lambda connection: sum(_free_the_dead(connection, worker_id) for worker_id in dead)
         )
 
     def _dead(self, connection: Connection) -> list[str]:
@@ -108,27 +115,34 @@ class Workers:
         ]
 
     def leave(self) -> None:
-        """At an orderly end: nothing of this process is left to wait for."""
+        """At an orderly end: no turn of this process is left to wait for.
+
+        Its claims stay. An exchange may be under way, and is seen through before the process ends: who
+        renewed the same credential meanwhile would show a spent token (C01).
+        """
         self._store.database.write(
-            lambda connection: _release_all(connection, self.worker_id), wait_seconds=1.0
+            lambda connection: _free_leases(connection, self.worker_id), wait_seconds=1.0
         )
 
 
-def _release_all(connection: Connection, worker_id: str) -> int:
-    held = connection.execute(
-        select(_l.account_id, func.count()).where(_l.worker_id == worker_id).group_by(_l.account_id)
-    ).all()
-    for account_id, number in held:
-        free_slots(connection, account_id, number)
-    connection.execute(tables.leases.delete().where(_l.worker_id == worker_id))
+def _free_the_dead(connection: Connection, worker_id: str) -> int:
     # The mark that something was sent stays, for whoever renews next.
     connection.execute(
         update(tables.credentials)
         .where(_c.refresh_owner == worker_id)
         .values(refresh_owner=None, refresh_until=0.0)
     )
+    return _free_leases(connection, worker_id)
+
+
+def _free_leases(connection: Connection, worker_id: str) -> int:
+    """By what this transaction itself deletes: others may be clearing up, or giving back, at this moment."""
+    gone = tables.leases.delete().where(_l.worker_id == worker_id).returning(_l.account_id)
+    held = Counter(connection.execute(gone).scalars())
+    for account_id in sorted(held):  # in one order everywhere: no deadlocks
+        free_slots(connection, account_id, held[account_id])
     connection.execute(tables.workers.delete().where(_w.worker_id == worker_id))
-    return sum(number for _, number in held)
+    return held.total()
 
 
 def free_slots(connection: Connection, account_id: str, number: int = 1) -> None:

@@ -95,7 +95,10 @@ def _of_urlencoded(body: bytes) -> dict[str, tuple[str, ...]]:
 def _of_json(document: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     pairs: list[tuple[str, str]] = []
     for name, value in document.items():
-        for item in value if isinstance(value, list) else [value]:
+        items = value if isinstance(value, list) else [value]
+        if len(pairs) + len(items) > _MOST_PARTS:
+            raise RequestError(f"The form holds more than {_MOST_PARTS} values.")
+        for item in items:
             if isinstance(item, bool) or not isinstance(item, str | int):
                 raise RequestError(f"{name[:40]!r} must be text.", param=name[:40])
             pairs.append((name, str(item)))
@@ -139,10 +142,10 @@ def _sent(file: FileStorage) -> SentFile:
 
 
 def _grouped(pairs: list[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
-    fields: dict[str, tuple[str, ...]] = {}
+    fields: dict[str, list[str]] = {}
     for name, value in pairs:
-        fields[name] = (*fields.get(name, ()), value)
-    return fields
+        fields.setdefault(name, []).append(value)
+    return {name: tuple(values) for name, values in fields.items()}
 
 
 def _decoded(body: bytes) -> str:

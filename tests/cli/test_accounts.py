@@ -155,7 +155,9 @@ def test_changes_are_noted(invoke: Run, ids: list[str], tmp_path: Path) -> None:
 
 
 def test_an_empty_list(invoke: Run) -> None:
-    assert invoke(accounts, "list").stdout == "There are no such accounts.\n"
+    hint = "There are no accounts yet. See `accounts add --help` and `accounts import --help`.\n"
+    assert invoke(accounts, "list").stdout == hint
+    assert invoke(accounts, "list", "--failed").stdout == "There are no such accounts.\n"
 
 
 def test_two_lists_at_once_are_a_mistake(invoke: Run) -> None:

@@ -20,7 +20,7 @@ def kill(server: Server) -> None:
     assert server.process.child is not None
     _, *others = family_of(server)
     server.process.child.kill()
-    server.process.child.wait(5)
+    server.process.stop()
     _, left = psutil.wait_procs(others, timeout=5)
     assert left == [], "processes were left behind"
 

@@ -156,7 +156,7 @@ def test_all_accounts_at_once_while_processes_are_killed(
     second = servers() if database else first
     upload(first, refresh_tokens(new_accounts(own_upstream, 200)))
     with pool_at(first.data_dir, database) as pool:
-        wait_until_renewed(pool, own_upstream, rounds=1)
+        wait_until_nothing_is_due(pool)
         chance = random.Random(7)
         for _ in range(3):
             assert pool.credentials.make_all_due(1.0, 1000.0) == 200
@@ -179,6 +179,41 @@ def test_all_accounts_at_once_while_processes_are_killed(
         assert len(twice) <= shown_again
 
 
+def test_what_a_kill_loses_is_told(
+    servers: Any, own_upstream: OwnSimulator, database: str | None
+) -> None:
+    """C04: an upstream that forgives nothing. Whatever was lost is listed and says why; the rest goes on."""
+    server = servers()
+    upload(server, refresh_tokens(new_accounts(own_upstream, 60)))
+    with pool_at(server.data_dir, database) as pool:
+        wait_until_nothing_is_due(pool)
+        # Answers that are on their way when the axe falls: spent upstream, unknown here.
+        own_upstream.control(
+            "default",
+            {"endpoint": "oauth_token", "fault": "rotate_then_hang", "params": {"seconds": 20}},
+        )
+        assert pool.credentials.make_all_due(1.0, 1000.0) == 60
+        wait_for(lambda: len(refreshes(own_upstream)) >= 64)
+        for worker in workers_of(server):
+            worker.kill()
+        own_upstream.control("default", [])
+        wait_until_nothing_is_due(pool)
+        lost = {row.label.partition("@")[0]: row.reason for row in pool.book.everything("failed")}
+        assert lost
+        assert all("interrupted" in reason for reason in lost.values())
+        # Their access tokens live on, and are used as long as they do.
+        assert Counter(pool.states().values()) == {"active": 60}
+        reused = [one for one in refreshes(own_upstream) if one["outcome"] == "reused"]
+        assert {one["account"] for one in reused} == set(lost)
+
+
+def wait_for(look: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not look():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
 def interrupted(pool: Pool) -> int:
     """How often a renewal was found that a dead process had begun."""
     entries = Audit(pool.store).recent(1000)
@@ -188,15 +223,6 @@ def interrupted(pool: Pool) -> int:
 def tokens_shown_twice(ledger: list[dict[str, Any]]) -> list[str]:
     counted = Counter(one["token"] for one in ledger)
     return [token for token, count in counted.items() if count > 1]
-
-
-def wait_until_renewed(
-    pool: Pool, upstream: OwnSimulator, rounds: int, seconds: float = 60
-) -> None:
-    end = time.monotonic() + seconds
-    while Counter(pool.states().values()) != {"active": 200} or len(pool.credentials.due(1)):
-        assert time.monotonic() < end, Counter(pool.states().values())
-        time.sleep(0.2)
 
 
 def wait_until_nothing_is_due(pool: Pool, seconds: float = 120) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, tzinfo
 
+import apscheduler.schedulers.base
 import pytest
 
 from chat2api.errors import StorageUnavailable
+from chat2api.jobs import timers as timers_module
 from chat2api.jobs.timers import Timer, Timers
 
 Start = Callable[..., Timers]
@@ -70,6 +73,29 @@ def test_a_job_that_hangs_is_not_doubled_and_holds_nobody_up(start: Start) -> No
     assert other.done.wait(10)
     assert began == [1]
     go_on.set()
+
+
+@pytest.mark.parametrize("hours", [-1.0, 1.0, 10 * 365 * 24.0])
+def test_they_go_on_when_the_clock_is_set(
+    start: Start, monkeypatch: pytest.MonkeyPatch, hours: float
+) -> None:
+    """C16"""
+    ahead = timedelta()
+
+    class Wall(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime.now(tz) + ahead
+
+    for module in (timers_module, apscheduler.schedulers.base):
+        monkeypatch.setattr(module, "datetime", Wall)
+    work = Work()
+    start(Timer("one", 0.02, work))
+    assert work.done.wait(10)
+    ahead = timedelta(hours=hours)
+    for _ in range(3):
+        work.done.clear()
+        assert work.done.wait(10)
 
 
 def test_the_first_run_may_come_later(start: Start) -> None:

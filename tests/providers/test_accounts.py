@@ -70,6 +70,7 @@ def test_an_account_appears_as_it_did_elsewhere(stage: Any) -> None:
         ("gpt-5.5", "gpt-5-5"),
         ("mine", "gpt-5-5"),
         ("gpt-5-5-gizmo-g-abc", "gpt-5-5"),
+        ("m" * 256, "m" * 200),
     ],
 )
 def test_names_that_lead_to_one_model_share_its_limits(stage: Any, name: str, key: str) -> None:

@@ -45,6 +45,14 @@ def test_braces_become_a_name_that_stays(subject: str) -> None:
     assert chosen(out, subject + "x") != proxy
 
 
+def test_its_own_proxy_comes_first_and_may_hold_braces() -> None:
+    credential = Credential("account", None)
+    own = egress("http://global.test:1").proxy_for(credential, Secret("http://{}@own.test:1"))
+    assert own is not None
+    name = own.reveal().removeprefix("http://").removesuffix("@own.test:1")
+    assert (len(name), name.isalnum()) == (32, True)
+
+
 def test_a_password_does_not_show() -> None:
     out = egress("http://user:pr0xy-p4ss@proxy.test:1")
     assert "pr0xy-p4ss" not in f"{out!r}{out.proxy_for(Credential('a', None))!r}"

@@ -44,9 +44,17 @@ def test_one_token_is_enough():
 
 
 @pytest.mark.parametrize(
-    "empty", [None, [], [None], [{}], [{"access_token": "", "email": None, "proxy": " "}]]
+    "empty",
+    [
+        None,
+        [],
+        [None],
+        [{}],
+        [{"access_token": "", "email": None, "proxy": " "}],
+        [{"email": "x@example.com", "id_token": "i", "type": "plus"}],
+    ],
 )
-def test_what_a_template_leaves_empty_is_no_account(empty):
+def test_what_holds_no_token_is_no_account(empty):
     assert read(empty) == ((), [])
 
 
@@ -55,7 +63,6 @@ def test_what_a_template_leaves_empty_is_no_account(empty):
     [
         ({"access_token": "a"}, "chatgpts (a.yaml): must be a list of accounts"),
         (["planted"], "chatgpts[0] (a.yaml): must hold `name: value` lines"),
-        ([{"email": "x"}], "chatgpts[0] (a.yaml): needs an access_token or a refresh_token"),
         (
             [{"access_token": "a"}, {"acess_token": "planted"}],
             "chatgpts[1].acess_token (a.yaml): is not a setting; did you mean access_token?",

@@ -63,6 +63,15 @@ def test_waiting_does_not_make_it_longer(attempts: Attempts, key_store: Any) -> 
     assert told_to_wait(attempts) == 30
 
 
+def test_who_has_to_wait_writes_nothing(
+    attempts: Attempts, key_store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail(attempts, times=5)
+    monkeypatch.delattr(type(key_store.database), "write")
+    with pytest.raises(TooManyLoginAttempts):
+        attempts.failed(HOME)
+
+
 def test_mistakes_are_forgotten_after_ten_minutes(attempts: Attempts, key_store: Any) -> None:
     fail(attempts, times=4)
     key_store.clock.at += 601

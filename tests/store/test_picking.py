@@ -10,14 +10,17 @@ from typing import Any
 import pytest
 
 from chat2api.pool.values import Lease, Need
+from chat2api.secret import Secret
 from chat2api.store import tables
 from chat2api.store.account_rows import DAMAGED
 from chat2api.store.intake import Intake
 from chat2api.store.opening import Store
 from chat2api.store.picking import Picker, PickOptions
+from chat2api.store.vault import Vault
 
 from .handed import (
     DAY,
+    KEY,
     NEED,
     NOW,
     account_row,
@@ -180,6 +183,21 @@ def test_a_damaged_one_is_put_aside_and_the_others_serve(
     assert names(sqlite_store, one, 3) == [good] * 3
     row = account_row(sqlite_store, bad)
     assert (row["needs_login"], row["reason"]) == (True, DAMAGED)
+
+
+def test_what_another_server_sealed_with_a_newer_key_is_passed_over(
+    store: Store, intake: Intake
+) -> None:
+    """E12: servers are restarted one after the other; those that still wait must not ruin the pool."""
+    newer = replace(store, vault=Vault([Secret("a newer key"), KEY], b"pepper of the store's suite"))
+    ids = ids_of(Intake(newer, breathe=lambda seconds: None), handed("a"), handed("b"))
+    before = rows(store, tables.accounts)
+    assert picked(store, picker(store)) is None
+    assert rows(store, tables.accounts) == before
+    (good,) = ids_of(intake, handed("c"))
+    assert names(store, picker(store, at_random=False), 3) == [good] * 3
+    assert set(names(newer, picker(newer), 30)) <= {*ids, good}
+    assert [account_row(store, one)["needs_login"] for one in ids] == [False, False]
 
 
 def test_a_glance_takes_nothing(store: Store, intake: Intake) -> None:

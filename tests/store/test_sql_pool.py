@@ -289,6 +289,23 @@ def test_what_cannot_be_written_is_bounded_and_no_slot_is_lost_by_it(
     assert pool._unwritten.maxlen == 10_000
 
 
+def test_what_the_database_never_takes_does_not_keep_the_rest_back(
+    store: Store, pool: SqlPool, ids: list[str], outage: Outage, now: Clock
+) -> None:
+    def refused(_: Connection) -> None:
+        raise StorageUnavailable("not this")
+
+    pool._unwritten.append(refused)
+    outage(False)
+    with pool.lease(replace(NEED, only=ids[0]), call()):
+        pool._note_down()
+    now.at += 3
+    for _ in range(2):
+        pool.tick()
+    assert account_row(store, ids[0])["running"] == 0
+    assert list(pool._unwritten) == [refused]
+
+
 def test_outcomes_of_another_worker_count_here(place: Place, now: Clock) -> None:
     stores = [place.open(now), place.open(now)]
     Intake(stores[0]).add([handed("a")], "test")

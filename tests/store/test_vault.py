@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat2api.secret import Secret
-from chat2api.store.vault import Vault, WrongKey, keyed_hash, new_pepper
+from chat2api.store.vault import UnknownKey, Vault, WrongKey, keyed_hash, new_pepper
 
 OLD, NEW = Vault([Secret("old")], b"pepper"), Vault([Secret("new")], b"pepper")
 BOTH = Vault([Secret("new"), Secret("old")], b"pepper")
@@ -39,8 +39,9 @@ def test_a_changed_text_is_refused(content: bytes, at: int) -> None:
     "sealed", ["", ":", "abc", "00000000:abc", f"{NEW.key_id}:", f"{NEW.key_id}:ä", b"x:y", 5, None]
 )
 def test_damaged_texts(sealed: Any) -> None:
-    with pytest.raises(WrongKey):
+    with pytest.raises(WrongKey) as refused:
         NEW.open_bytes(sealed)
+    assert isinstance(refused.value, UnknownKey) is (sealed == "00000000:abc")
 
 
 def test_every_key_opens_and_the_first_seals() -> None:
@@ -48,7 +49,7 @@ def test_every_key_opens_and_the_first_seals() -> None:
     assert [vault.open(new) for vault in (NEW, BOTH)] == [Secret("t")] * 2
     assert BOTH.open(old) == Secret("t")
     assert (BOTH.is_current(old), BOTH.is_current(new)) == (False, True)
-    with pytest.raises(WrongKey, match=f"sealed with another key \\({OLD.key_id}\\)"):
+    with pytest.raises(UnknownKey, match=f"sealed with another key \\({OLD.key_id}\\)"):
         NEW.open(old)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from chat2api.lifetime.call import Call
 from chat2api.pool.values import Outcome, RenewalClaim
 from chat2api.store import tables, workers
-from chat2api.store.credentials import Credentials
+from chat2api.store.credentials import Busy, Credentials
 from chat2api.store.intake import Intake
 from chat2api.store.memory_pool import PoolLimits
 from chat2api.store.opening import Store
@@ -120,3 +121,56 @@ def test_leaving_gives_everything_back(store: Store, intake: Intake, now: Clock)
         mine.report(lease, Outcome(None, NEED.model))
     assert account_row(store, added.account_id)["running"] == 0
     assert rows(store, tables.leases) == []
+
+
+def test_leaving_keeps_the_claim_of_an_exchange_under_way(
+    store: Store, intake: Intake, now: Clock
+) -> None:
+    """C01: a reload's new processes must not show the token that an old one has just sent."""
+    (added,) = intake.add([handed("a", refresh_token=refresh())], "test")
+    credential = credential_row(store, added.account_id)["credential_id"]
+    worker = Workers(store, "w")
+    worker.renew()
+    claim = Credentials(store, "w").claim(credential, 1)
+    assert isinstance(claim, RenewalClaim)
+    worker.leave()
+    Workers(store, "next").clear_up()
+    assert Credentials(store, "next").claim(credential, 1) == Busy(claim.until)
+
+
+def test_slots_are_given_back_once_however_many_clear_up(
+    postgres_store: Store, now: Clock
+) -> None:
+    """Two processes that see the same death at the same moment."""
+    store = postgres_store
+    (added,) = Intake(store).add([handed("a")], "test")
+    dead, alive = Workers(store, "dead", ELSEWHERE), Workers(store, "alive")
+    for worker in (dead, alive):
+        worker.renew()
+    crashed = pool(store, dead, now)
+    assert crashed._take(NEED, Call(float("inf"))) is not None
+    with pool(store, alive, now).lease(NEED, Call(float("inf"))):
+        now.at += LIFE_SECONDS - 1
+        alive.renew()
+        now.at += 1
+        second = threading.Thread(target=Workers(store, "second").clear_up)
+        with store.database.engine.connect() as connection, connection.begin():
+            assert workers._free_the_dead(connection, "dead") == 1
+            second.start()
+            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            while store.database.read(lambda c: c.exec_driver_sql(waiting).scalar()) == 0:
+                assert second.is_alive()
+        second.join(10)
+        assert account_row(store, added.account_id)["running"] == 1
+
+
+def test_machines_of_one_name_are_two_places(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Their first pid namespaces have the same number, and neither knows the other's processes."""
+    other = tmp_path / "boot_id"
+    other.write_text("another machine\n")
+    monkeypatch.setattr(workers, "_BOOT", other)
+    theirs = ProcessMark(own_mark().place, 2**22 + 1, "1")
+    monkeypatch.undo()
+    assert theirs.is_gone is False

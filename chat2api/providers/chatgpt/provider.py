@@ -54,6 +54,7 @@ from chat2api.transport.protocol import Response
 log = logging.getLogger(__name__)
 
 _STOP_SECONDS = 5.0
+_LONGEST_LIMIT_KEY = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +112,8 @@ class ChatGptProvider:
         return self._target(conversation).is_slow
 
     def limit_key(self, conversation: Conversation) -> str:
-        """The slug: names that lead to one model share its limits."""
-        return self._target(conversation).slug
+        """The slug, as far as the store has room: names that lead to one model share its limits."""
+        return self._target(conversation).slug[:_LONGEST_LIMIT_KEY]
 
     def refresh(self, stored: StoredCredential, io: Io) -> Grant:
         return self._tokens.refresh(stored, io)

@@ -32,7 +32,8 @@ def help_page(
     text = "\n\n".join(parts)
     scribe = Scribe(turn)
     scribe.answer(text)
-    return script_of(scribe, expected=Expected(text))
+    # Thousands of words: nobody wants to watch them come one by one.
+    return script_of(scribe, expected=Expected(text), unpaced=True)
 
 
 def _table(rows: Iterable[Row]) -> str:
