@@ -19,8 +19,9 @@ from benchmarks import measures
 from benchmarks.accounts import accounts
 from benchmarks.figures import Figure, table
 from benchmarks.processes import Upstream, upstream
+from benchmarks.starts import starts
 
-_GROUPS = ("proofs", "accounts", "cpu", "memory", "stalls", "hang_ups")
+_GROUPS = ("proofs", "accounts", "starts", "cpu", "memory", "stalls", "hang_ups")
 _RESULTS = Path(__file__).parent / "results" / "latest.json"
 
 
@@ -51,6 +52,8 @@ def _measure(group: str, source: Upstream, rounds: int) -> list[Figure]:
             return measures.proofs(rounds)
         case "accounts":
             return accounts(rounds)
+        case "starts":
+            return starts(source, rounds)
         case "cpu":
             return measures.cpu(source, rounds)
         case "memory":

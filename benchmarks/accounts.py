@@ -75,14 +75,17 @@ def _pool(store: Store, at_random: bool) -> SqlPool:
 
 @contextmanager
 def _store_of(size: int) -> Iterator[Store]:
-    with tempfile.TemporaryDirectory() as folder:
-        options = StoreOptions(database_url(None, Path(folder)), Path(folder))
-        prepare_store(options, "benchmark")
-        with closing(open_store(options)) as store:
-            Intake(store).add(
-                (_account(number) for number in range(size)), "benchmark", at_once=True
-            )
-            yield store
+    with tempfile.TemporaryDirectory() as folder, closing(filled(Path(folder), size)) as store:
+        yield store
+
+
+def filled(folder: Path, size: int) -> Store:
+    """A SQLite store in `folder` with so many accounts. The caller closes it."""
+    options = StoreOptions(database_url(None, folder), folder)
+    prepare_store(options, "benchmark")
+    store = open_store(options)
+    Intake(store).add((_account(number) for number in range(size)), "benchmark", at_once=True)
+    return store
 
 
 def _account(number: int) -> NewAccount:

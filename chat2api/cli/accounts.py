@@ -83,6 +83,7 @@ def described(row: AccountRow) -> dict[str, Any]:
         "state": row.state,
         "until": moment(row.until),
         "reason": row.reason,
+        "pooled": row.pooled,
         "renewable": row.renewable,
         "expires_at": moment(row.expires_at),
         "refreshed_at": moment(row.refreshed_at),
@@ -112,11 +113,12 @@ _COLUMNS = {
 def _table(shown: Sequence[dict[str, Any]]) -> str:
     if not shown:
         return ""
-    rows = [
-        row | {"stands": row["state"] + (f" until {row['until']}" if row["until"] else "")}
-        for row in shown
-    ]
-    return table(_COLUMNS, rows)
+    return table(_COLUMNS, [row | {"stands": _standing(row)} for row in shown])
+
+
+def _standing(row: dict[str, Any]) -> str:
+    until = f" until {row['until']}" if row["until"] else ""
+    return f"{row['state']}{until}{'' if row['pooled'] else ', for seeds only'}"
 
 
 # --- changing

@@ -5,16 +5,17 @@ What is heavy is imported inside the commands: importing this file must stay che
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from chat2api.cli.place import Place, config_option, json_option
+from chat2api.cli.tables import as_json as to_json
+from chat2api.cli.tables import moment, table
 
 if TYPE_CHECKING:
     from chat2api.store.api_keys import ApiKey
@@ -24,20 +25,12 @@ _UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _DURATION = re.compile(r"([1-9]\d{0,5})([mhdw])")
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where settings come from."""
-
-    environ: Mapping[str, str]
-    config_path: Path | None
-
-
 @click.group()
-@click.option("--config", "config_path", type=click.Path(path_type=Path), help="YAML file.")
+@config_option
 @click.pass_context
 def keys(context: click.Context, config_path: Path | None) -> None:
     """Make, list and revoke API keys. The context's object is the environment."""
-    context.obj = _Place(context.obj or {}, config_path)
+    context.obj = Place(context.obj or {}, config_path)
 
 
 @keys.command()
@@ -49,7 +42,7 @@ def keys(context: click.Context, config_path: Path | None) -> None:
 @click.option("--daily-tokens", type=int, help="Tokens per day, at most.")
 @click.pass_obj
 def create(
-    place: _Place,
+    place: Place,
     label: str,
     scopes: tuple[str, ...],
     models: tuple[str, ...],
@@ -76,9 +69,9 @@ def create(
 
 
 @keys.command(name="list")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@json_option
 @click.pass_obj
-def list_keys(place: _Place, as_json: bool) -> None:
+def list_keys(place: Place, as_json: bool) -> None:
     """All keys, without the keys themselves."""
     with _opened(place) as store:
         from chat2api.store.api_keys import ApiKeys
@@ -86,13 +79,13 @@ def list_keys(place: _Place, as_json: bool) -> None:
         found = ApiKeys(store).list()
         now = store.now()
     shown = [described(key, now) for key in found]
-    click.echo(json.dumps(shown, indent=2) if as_json else table(shown))
+    click.echo(to_json(shown) if as_json else listing(shown))
 
 
 @keys.command()
 @click.argument("key_id", metavar="ID")
 @click.pass_obj
-def revoke(place: _Place, key_id: str) -> None:
+def revoke(place: Place, key_id: str) -> None:
     """Refuse a key from now on."""
     with _opened(place) as store:
         from chat2api.store.api_keys import ApiKeys
@@ -126,10 +119,10 @@ def described(key: ApiKey, now: float) -> dict[str, Any]:
         "models": list(key.models),
         "requests_per_minute": key.requests_per_minute,
         "daily_tokens": key.daily_tokens,
-        "created_at": _moment(key.created_at),
-        "expires_at": _moment(key.expires_at),
-        "revoked_at": _moment(key.revoked_at),
-        "last_used_at": _moment(key.last_used_at),
+        "created_at": moment(key.created_at),
+        "expires_at": moment(key.expires_at),
+        "revoked_at": moment(key.revoked_at),
+        "last_used_at": moment(key.last_used_at),
     }
 
 
@@ -147,28 +140,14 @@ _COLUMNS = {
 }
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """The rows in columns as wide as they need to be."""
-    if not rows:
+def listing(shown: list[dict[str, Any]]) -> str:
+    """What `described` tells of keys, for people."""
+    if not shown:
         return "There are no keys."
-    lines = [list(_COLUMNS.values()), *([_cell(row[name]) for name in _COLUMNS] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, list):
-        return ",".join(value) or "all"
-    return "-" if value is None else str(value)
-
-
-def _moment(seconds: float | None) -> str | None:
-    return (
-        None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat("T", "seconds")
-    )
+    named = [
+        row | {name: ",".join(row[name]) or "all" for name in ("scopes", "models")} for row in shown
+    ]
+    return table(_COLUMNS, named)
 
 
 def _note(store: Store, action: str, key: ApiKey) -> None:
@@ -197,7 +176,7 @@ def _note(store: Store, action: str, key: ApiKey) -> None:
 
 
 @contextmanager
-def _opened(place: _Place) -> Iterator[Store]:
+def _opened(place: Place) -> Iterator[Store]:
     from chat2api.cli.opened import opened_store
 
     with opened_store(place.config_path, place.environ) as store:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from zoneinfo import ZoneInfo
 
 from chat2api.factory.assembly import Assembled
@@ -10,13 +10,14 @@ from chat2api.factory.foundation import Foundation
 from chat2api.jobs.forced import run_forced
 from chat2api.jobs.renewing import Pace, Renewing, renew_due
 from chat2api.jobs.timers import Timer
-from chat2api.jobs.upkeep import clean, show_life, store_kept_tokens
+from chat2api.jobs.upkeep import ClockJumps, clean, show_life, store_kept_tokens
 from chat2api.settings.model import Settings
 from chat2api.store.workers import RENEW_SECONDS
 
 _DUE_SECONDS = 5.0
 _FILES_SECONDS = 5.0
 _KEPT_SECONDS = 15.0
+_JUMPS_SECONDS = 5.0
 _FORCED_SECONDS = 30.0
 _CLEAN_SECONDS = 600.0
 _BEARER_UNUSED_SECONDS = 30 * 86_400.0
@@ -46,6 +47,11 @@ def timers(
                 per_second=now.refresh_per_second,
             )
 
+    def note(action: str, facts: Mapping[str, object]) -> None:
+        base.audit.note("system", "", action, detail=facts)
+
+    jumps = ClockJumps()
+    base.store.clock.on_jump = jumps.saw
     sweeps = {
         "accounts": base.book.purge,
         "conversations": base.conversations.forget_old,
@@ -59,6 +65,7 @@ def timers(
         Timer("store kept tokens", _KEPT_SECONDS, lambda: store_kept_tokens(current().renewals)),
         Timer("look at files", _FILES_SECONDS, lambda: current().arrivals.look(), 1.0),
         Timer("look at settings", settings.config_poll_seconds, reload),
+        Timer("tell of the clock", _JUMPS_SECONDS, lambda: jumps.tell(note)),
         Timer("clean", _CLEAN_SECONDS, lambda: clean(sweeps), 60.0),
     ]
 

@@ -60,7 +60,7 @@ class Timers:
     """Started after the fork. A run that takes longer than its interval is not doubled."""
 
     def __init__(self, timers: Sequence[Timer]) -> None:
-        self._scheduler = BackgroundScheduler(
+        self._scheduler = _SteadyScheduler(
             timezone=UTC,
             executors={"default": ThreadPoolExecutor(_THREADS)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping
 
 from chat2api.errors import StorageUnavailable
@@ -11,6 +12,24 @@ from chat2api.store.sql_pool import SqlPool
 from chat2api.store.workers import Workers
 
 log = logging.getLogger(__name__)
+
+_MOST_JUMPS = 10
+
+
+class ClockJumps:
+    """Jumps of the system's clock, for the audit log (C16). Written by a job: whoever asks for the time and
+    finds one may be in the middle of a transaction."""
+
+    def __init__(self) -> None:
+        self._seen: deque[float] = deque(maxlen=_MOST_JUMPS)
+
+    def saw(self, seconds: float) -> None:
+        self._seen.append(seconds)
+
+    def tell(self, note: Callable[[str, Mapping[str, object]], None]) -> None:
+        """`note` is given an action and its facts."""
+        while self._seen:
+            note("clock_jumped", {"seconds": round(self._seen.popleft())})
 
 
 def show_life(workers: Workers, pool: SqlPool) -> None:

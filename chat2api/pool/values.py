@@ -222,6 +222,7 @@ class AccountRow:
     last_used_at: float | None = None
     refreshed_at: float | None = None
     removed_at: float | None = None
+    pooled: bool = True  # else it serves the seeds bound to it, and nobody else
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from chat2api.errors import NoConfigFile
+from chat2api.errors import InternalError, NoConfigFile
 from chat2api.settings.config_api import ApplyResult, apply_change, current_view
+from chat2api.settings.config_file import ConfigFileError, remove_backup
 from chat2api.settings.load import LoadedSettings
 
 
@@ -43,6 +44,17 @@ class ConfigDesk:
         if result.changes:
             self._apply()
         return result
+
+    def forget_backup(self) -> bool:
+        """Delete the copy that the last change left, with the secrets of before; whether there was one.
+
+        Raises NoConfigFile, InternalError.
+        """
+        _, path = self._file()
+        try:
+            return remove_backup(path)
+        except ConfigFileError as error:
+            raise InternalError(str(error)) from error
 
     @property
     def problem(self) -> str | None:

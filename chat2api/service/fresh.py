@@ -75,11 +75,13 @@ class FreshTokens:
     def of_bearer(self, token: Secret, workspace_id: str | None, call: Call) -> Account:
         """The access token behind a caller's own refresh token; exchanged once, then kept (decision 4).
 
-        Raises Unauthorized, UpstreamRenewalFailed, StorageUnavailable.
+        Workspaces share it, and are accounts of their own to the upstream. Raises Unauthorized,
+        UpstreamRenewalFailed, StorageUnavailable.
         """
-        stored = self._credentials.of_bearer(token, workspace_id)
-        credential = Credential(stored.credential_id, stored.access_token, workspace_id)
-        account = Account(stored.credential_id, "", credential, renewal=_renewal_of(stored))
+        stored = self._credentials.of_bearer(token)
+        subject = f"{stored.credential_id}:{workspace_id}" if workspace_id else stored.credential_id
+        credential = Credential(subject, stored.access_token, workspace_id)
+        account = Account(subject, "", credential, renewal=_renewal_of(stored))
         try:
             return self.of(account, call)
         except UpstreamAuthFailed:

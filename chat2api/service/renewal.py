@@ -292,7 +292,11 @@ class Renewals:
         unsaved = self._unsaved.get(credential_id)
         if unsaved is not None:
             return unsaved.claim, unsaved.grant
-        stored = self._credentials.read(credential_id)
+        try:
+            stored = self._credentials.read(credential_id)
+        except WrongKey:  # one that is damaged must not keep the others' tokens waiting
+            log.error("stored tokens cannot be opened", extra={"credential": credential_id})
+            return None
         return None if stored is None else self._escrow.find(stored)
 
     def _save_kept(self, claim: RenewalClaim, grant: Grant) -> None:

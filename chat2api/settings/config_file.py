@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import glob
 import io
 import os
 import re
@@ -17,10 +18,12 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
+from chat2api.settings.gentle_yaml import round_trip_yaml
 from chat2api.settings.yaml_file import revision_of
 
 _LOCK_SECONDS = 10.0
 _BETWEEN_TRIES_SECONDS = 0.02
+_UNFINISHED = ".new"
 _ENDLESS = 1 << 20  # columns: a token is never broken over lines
 # A sequence in a mapping: how far its dashes are indented tells the file's style.
 _INDENTED_DASH = re.compile(
@@ -78,11 +81,14 @@ def parse_document(text: str, revision: str, label: str) -> ConfigDocument:
 def write_document(path: Path, text: str) -> None:
     """Replace the file; what it held goes to `<file>.bak`. Both are for the owner only.
 
-    A crash leaves the old or the new file. A symbolic link stays one: its target is replaced. Raises
+    A crash leaves the old or the new file, and perhaps an unfinished one beside it, which the next call
+    removes; so hold `config_lock`. A symbolic link stays one: its target is replaced. Raises
     ConfigFileError.
     """
     try:
         real = path.resolve(strict=True)
+        for left in real.parent.glob(f".{glob.escape(real.name)}.*{_UNFINISHED}"):
+            left.unlink(missing_ok=True)
         _replace(_backup(real), real.read_bytes())
         _replace(real, text.encode("utf-8"))
     except OSError as error:
@@ -141,7 +147,7 @@ def _backup(path: Path) -> Path:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
+    handle, aside = tempfile.mkstemp(_UNFINISHED, f".{path.name}.", path.parent)  # mode 0600
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -172,7 +178,7 @@ def _sync_directory(path: Path) -> None:
 
 
 def _yaml(text: str) -> YAML:
-    yaml = YAML()
+    yaml = round_trip_yaml()
     yaml.preserve_quotes = True
     yaml.width = _ENDLESS
     dash = _INDENTED_DASH.search(text)

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from chat2api.settings.bearer import without_bearer
 from chat2api.settings.fields import SettingField
+from chat2api.settings.gentle_yaml import safe_yaml
 from chat2api.settings.problems import Problem
 from chat2api.settings.variables import Found, unknown_message
 from chat2api.settings.yaml_entries import read_entries
@@ -82,10 +82,12 @@ def parse_yaml(
 ) -> tuple[dict[str, Found], bool]:
     """The settings in a file's text, and whether it has a section `auth`. `label` names the file."""
     try:
-        document = YAML(typ="safe", pure=True).load(text)
+        yaml = safe_yaml()
+        root = yaml.compose(text)
+        document = None if root is None else yaml.constructor.construct_document(root)
         if document is None:
             return {}, False
-        place = Place(label, _lines(text))
+        place = Place(label, _lines(root))
     except (YAMLError, ValueError, RecursionError) as error:
         problems.append(_not_yaml(label, error))
         return {}, False
@@ -149,9 +151,8 @@ def _keep(
     found[name] = Found(value, place.source, place.written_as, place.line)
 
 
-def _lines(text: str) -> Lines:
+def _lines(root: Node) -> Lines:
     """The line of each key and item, down to the fields of an account."""
-    root = YAML(typ="safe", pure=True).compose(text)
     return {(): 1, **dict(_walk(root, ()))}
 
 

@@ -6,10 +6,11 @@ Removing is taking out of the pool; the tokens rest sealed for a while, so that 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from sqlalchemy import Connection, and_, case, exists, func, or_, select, update
 
@@ -34,6 +35,9 @@ log = logging.getLogger(__name__)
 
 KEPT_REMOVED_SECONDS = 86_400.0
 _IDS_AT_ONCE = 500
+_BREATH = 50
+
+T = TypeVar("T")
 
 _a, _c, _l = tables.accounts.c, tables.credentials.c, tables.account_limits.c
 
@@ -63,8 +67,9 @@ class ExportedAccount:
 class AccountBook:
     """Everything but turns and renewals. All methods raise StorageUnavailable."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, breathe: Callable[[float], None] = time.sleep) -> None:
         self._store = store
+        self._breathe = breathe
 
     # --- looking
 
@@ -146,7 +151,7 @@ class AccountBook:
         if account_ids is not None:
             query = query.where(_a.account_id.in_(list(account_ids)))
         rows = self._store.database.read(lambda connection: connection.execute(query).all())
-        return [self._exported(row) for row in rows]
+        return [self._exported(row) for row in self._gently(rows)]
 
     def _exported(self, row: AnyRow) -> ExportedAccount:
         """What cannot be opened is left out; the others must come out all the same (E14)."""
@@ -168,12 +173,19 @@ class AccountBook:
     def _rows(self, query: Any) -> list[AccountRow]:
         now = self._store.now()
 
-        def work(connection: Connection) -> list[AccountRow]:
+        def work(connection: Connection) -> tuple[Sequence[AnyRow], dict[str, dict[str, float]]]:
             rows = connection.execute(query).all()
-            limits = _limits_of(connection, [row.account_id for row in rows], now)
-            return [self._row(row, limits.get(row.account_id, {}), now) for row in rows]
+            return rows, _limits_of(connection, [row.account_id for row in rows], now)
 
-        return self._store.database.read(work)
+        rows, limits = self._store.database.read(work)
+        return [self._row(row, limits.get(row.account_id, {}), now) for row in self._gently(rows)]
+
+    def _gently(self, rows: Sequence[T]) -> Iterator[T]:
+        """Opening the tokens of ten thousand takes seconds, in which this process has other requests."""
+        for index, row in enumerate(rows, 1):
+            yield row
+            if index % _BREATH == 0:
+                self._breathe(0)
 
     def _row(self, row: AnyRow, limits: Mapping[str, float], now: float) -> AccountRow:
         try:

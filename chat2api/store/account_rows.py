@@ -164,6 +164,7 @@ def row_for_people(
         last_used_at=row.last_used_at,
         refreshed_at=row.refreshed_at,
         removed_at=row.removed_at,
+        pooled=bool(row.pooled),
     )
 
 
@@ -190,6 +191,8 @@ def damaged_row(row: AnyRow) -> AccountRow:
 def _state(row: AnyRow, now: float) -> AccountState:
     if row.paused or row.removed_at is not None:
         return "disabled"
+    if not row.renewable and row.expires_at is not None and row.expires_at <= now:
+        return "needs_login"
     return standing_of(row, {}).state(now)
 
 

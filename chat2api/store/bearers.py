@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, and_, delete, or_, select, update
 
 from chat2api.secret import Secret
 from chat2api.store import tables
 from chat2api.store.engine import insert_new
 from chat2api.store.vault import Vault
 
+NEVER_WORKED_SECONDS = 3600.0
+
 _c, _known = tables.credentials.c, tables.known_tokens.c
 
 
-def bearer_id(token: Secret, workspace_id: str | None, vault: Vault) -> str:
-    """The credential's id: by the token as the caller has it, however often it was renewed since."""
-    digest = vault.hash(f"{token.reveal()}\0{workspace_id or ''}")
-    return f"bearer_{digest[:40]}"
+def bearer_id(token: Secret, vault: Vault) -> str:
+    """The credential's id: by the token as the caller has it, however often it was renewed since.
+
+    One for all workspaces: the token is single-use, whichever of them its access token then serves.
+    """
+    return f"bearer_{vault.hash(token.reveal())[:40]}"
 
 
 def keep_bearer(
@@ -46,3 +50,17 @@ def _is_of_the_pool(connection: Connection, token_hash: str) -> bool:
         .where(_known.token_hash == token_hash, _c.owner == "account")
     )
     return connection.execute(query).first() is not None
+
+
+def forget_bearers(connection: Connection, unused_seconds: float, now: float) -> int:
+    """Those nobody used for so long; how many.
+
+    What never gave an access token goes after an hour: anybody may send what looks like a token, and each
+    of them makes a row. One whose exchange may have been carried out is kept as long as the others.
+    """
+    never_worked = and_(_c.access_token.is_(None), _c.sent_at.is_(None), _c.refresh_until <= now)
+    old = or_(
+        _c.used_at < now - unused_seconds,
+        and_(never_worked, _c.used_at < now - NEVER_WORKED_SECONDS),
+    )
+    return connection.execute(delete(tables.credentials).where(_c.owner == "bearer", old)).rowcount

@@ -23,7 +23,7 @@ from chat2api.pool.values import Grant, RenewalClaim, StoredCredential
 from chat2api.secret import Secret
 from chat2api.store import tables
 from chat2api.store.account_rows import RENEWABLE, AnyRow, selectable
-from chat2api.store.bearers import bearer_id, keep_bearer
+from chat2api.store.bearers import bearer_id, forget_bearers, keep_bearer
 from chat2api.store.engine import insert_new
 from chat2api.store.merging import accounts_on, tell_accounts
 from chat2api.store.opening import Store
@@ -342,13 +342,13 @@ class Credentials:
 
     # --- refresh tokens that callers bring
 
-    def of_bearer(self, token: Secret, workspace_id: str | None) -> StoredCredential:
+    def of_bearer(self, token: Secret) -> StoredCredential:
         """The credential kept for a caller's own refresh token; made at its first use.
 
         It is of no account and never in the pool. For a token that is the pool's there is none.
         """
         vault, now = self._store.vault, self._store.now()
-        credential_id = bearer_id(token, workspace_id, vault)
+        credential_id = bearer_id(token, vault)
 
         def work(connection: Connection) -> StoredCredential:
             kept = keep_bearer(connection, credential_id, token, vault, now)
@@ -361,14 +361,8 @@ class Credentials:
         return self._store.database.write(work, durable=True)
 
     def forget_bearers(self, unused_seconds: float) -> int:
-        old = self._store.now() - unused_seconds
-        return self._store.database.write(
-            lambda connection: (
-                connection.execute(
-                    tables.credentials.delete().where(_c.owner == "bearer", _c.used_at < old)
-                ).rowcount
-            )
-        )
+        now = self._store.now()
+        return self._store.database.write(lambda c: forget_bearers(c, unused_seconds, now))
 
     # --- inside
 

@@ -10,11 +10,14 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table, func, select, text, update
+from sqlalchemy.exc import IntegrityError
 
+from chat2api.errors import StorageUnavailable
 from chat2api.pool.claims import Claims
 from chat2api.pool.identity import claims_of, identity_of
 from chat2api.pool.refreshing import next_refresh
@@ -29,6 +32,7 @@ T = TypeVar("T")
 
 _ROWS_AT_ONCE = 200
 _BREATH = 50
+_MOST_TRIES = 3
 _ONE_INTAKE = (
     0x63683262  # an advisory lock's number: two that add the same person would both insert
 )
@@ -66,9 +70,14 @@ class Intake:
         added: list[Added] = []
         for start in range(0, len(everything), size):
             some = everything[start : start + size]
-            work = partial(self._add, accounts=some, source=source)
-            added += self._store.database.write(work, durable=True)
+            added += self._written(partial(self._add, accounts=some, source=source))
         return added
+
+    def _written(self, work: Callable[[Connection], list[Added]]) -> list[Added]:
+        for _ in range(_MOST_TRIES):
+            with suppress(IntegrityError):  # a renewal found out the same person just now
+                return self._store.database.write(work, durable=True)
+        raise StorageUnavailable("The accounts could not be stored.")
 
     def _read(self, accounts: Iterable[NewAccount]) -> list[tuple[NewAccount, Claims]]:
         return [(new, claims_of(new.access_token, new.id_token)) for new in self._gently(accounts)]

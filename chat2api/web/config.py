@@ -38,6 +38,16 @@ def change() -> Response:
     return _shown(done.view | more)
 
 
+@blueprint.delete("/admin/api/config/backup")
+def forget_backup() -> Response:
+    """The copy of the file before the last change goes: it holds the secrets of before."""
+    require_admin()
+    removed = runtime().config.forget_backup()
+    if removed:
+        note_change("delete configuration backup")
+    return json_response({"removed": removed})
+
+
 def _shown(view: dict[str, object]) -> Response:
     response = json_response(view)
     response.set_etag(str(view["revision"]))

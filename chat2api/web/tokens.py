@@ -314,6 +314,7 @@ def _page(*, result: Result | None = None, problem: str = "", status: int = 200)
         said="" if result is None else sentence(result),
         undo="" if result is None or result.kind != "removed" else result.account_id,
         problem=problem,
+        degraded=held.degraded(),
         weak=held.administration.access.weak,
         config_problem=held.config.problem or "",
         words=_words(),

@@ -60,6 +60,7 @@ def test_an_account_in_json(invoke: Run, ids: list[str]) -> None:
         "state": "active",
         "until": None,
         "reason": "",
+        "pooled": True,
         "renewable": False,
         "expires_at": "2030-03-17T17:46:40+00:00",
         "refreshed_at": None,
@@ -98,6 +99,15 @@ def test_a_limit_shows_until_when(invoke: Run, ids: list[str], tmp_path: Path) -
     done = invoke(accounts, "lift", ids[0])
     assert (done.exit_code, done.stdout) == (0, "1 account free of limits.\n")
     assert shown(invoke)[0]["state"] == "active"
+
+
+def test_one_that_only_serves_seeds_says_so(invoke: Run, ids: list[str], tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    seat = table.update().where(table.c.account_id == ids[0]).values(pooled=False)
+    store.database.write(lambda connection: connection.execute(seat))
+    store.close()
+    assert "active, for seeds only" in invoke(accounts, "list").stdout
+    assert [one["pooled"] for one in shown(invoke)] == [False, True]
 
 
 def test_pausing(invoke: Run, ids: list[str]) -> None:

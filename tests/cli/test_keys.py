@@ -12,7 +12,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from chat2api.cli.keys import described, keys, seconds_of, table
+from chat2api.cli.keys import described, keys, listing, seconds_of
 from chat2api.secret import Secret
 from chat2api.store.api_keys import ApiKey
 from chat2api.store.audit import Audit
@@ -143,7 +143,7 @@ def test_the_table() -> None:
         expires_at=60.0, requests_per_minute=5,
     )  # fmt: skip
     rows = [described(key, 30.0), described(key, 60.0)]
-    assert table(rows).splitlines() == [
+    assert listing(rows).splitlines() == [
         "ID     LABEL  KEY       STATE    SCOPES       MODELS  PER MINUTE  TOKENS A DAY  "
         "EXPIRES                    LAST USED",
         "key_1  Bob    sk-…ssss  active   chat,models  gpt-*   5           -             "

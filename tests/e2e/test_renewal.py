@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,7 +15,9 @@ from typing import Any
 import psutil
 import pytest
 import requests
+from sqlalchemy import select
 
+from chat2api.store import tables
 from chat2api.store.audit import Audit
 from tests.postgres import OwnCluster, Unavailable, start_cluster
 
@@ -141,6 +144,33 @@ def test_a_login_that_is_over_goes_to_the_next_account(
         assert "refresh_token_invalidated" in pool.reasons()["person-0"]
         kept = {one.label: one for one in pool.book.export()}
         assert kept["person-0@example.com"].refresh_token is not None
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_reload_shows_no_token_a_second_time(
+    servers: Any, own_upstream: OwnSimulator, database: None
+) -> None:
+    """C01: the old process sees its exchange through, and the new one waits for it."""
+    own_upstream.control(
+        "next", {"endpoint": "oauth_token", "fault": "hang", "params": {"seconds": 5}}
+    )
+    server = servers(SCHEDULED_REFRESH="false", WORKERS="1")
+    (old,) = workers_of(server)
+    upload(server, refresh_tokens(new_accounts(own_upstream, 1)))
+    with pool_at(server.data_dir) as pool:
+        sent = select(tables.credentials.c.sent_at)
+        wait_until(lambda: pool.store.database.read(lambda c: c.execute(sent).scalar()) is not None)
+        server.process.child.send_signal(signal.SIGHUP)
+        wait_until(lambda: not old.is_running(), seconds=30)
+        wait_until(lambda: pool.credentials.renewable()[0][1] == 2)
+    assert [one["outcome"] for one in refreshes(own_upstream)] == ["rotated"]
+
+
+def wait_until(done: Callable[[], bool], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def test_all_accounts_at_once_while_processes_are_killed(

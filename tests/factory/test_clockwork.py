@@ -27,6 +27,7 @@ def test_the_timers(site: Site) -> None:
         "store kept tokens": 15.0,
         "look at files": 5.0,
         "look at settings": site.worker.settings.config_poll_seconds,
+        "tell of the clock": 5.0,
         "clean": 600.0,
     }
 
@@ -35,6 +36,20 @@ def test_every_job_can_be_run(site: Site) -> None:
     for timer in works(site).values():
         timer.work()
     assert site.worker.runtime.degraded() is False
+
+
+def test_a_jump_of_the_clock_is_noted(site: Site) -> None:
+    """C16"""
+    jobs = works(site)
+    site.worker._base.store.clock.on_jump(-3600.4)
+    for _ in range(2):
+        jobs["tell of the clock"].work()
+    (entry,) = site.worker.runtime.audit.recent()
+    assert (entry.actor, entry.action, entry.detail) == (
+        "system",
+        "clock_jumped",
+        {"seconds": -3600},
+    )
 
 
 def test_files_and_settings_are_looked_at(site: Site) -> None:

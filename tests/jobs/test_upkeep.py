@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chat2api.errors import StorageUnavailable
-from chat2api.jobs.upkeep import clean, show_life, store_kept_tokens
+from chat2api.jobs.upkeep import ClockJumps, clean, show_life, store_kept_tokens
 from chat2api.lifetime.call import Call
 from chat2api.pool.values import Need, NewAccount
 from chat2api.secret import Secret
@@ -76,3 +76,18 @@ def test_a_sweep_that_fails_does_not_keep_the_others(caplog: pytest.LogCaptureFi
         assert clean({"a": lambda: 3, "b": away, "c": lambda: 0}) == {"a": 3, "c": 0}
         assert clean({"c": lambda: 0}) == {"c": 0}
     assert caplog.messages == ["old rows removed"]
+
+
+def test_jumps_of_the_clock_are_told_once_and_not_without_end() -> None:
+    """C16: told by the job, not by whoever met one."""
+    jumps, noted = ClockJumps(), list[tuple[str, Any]]()
+    jumps.saw(3600.2)
+    assert noted == []
+    jumps.tell(lambda action, facts: noted.append((action, facts)))
+    jumps.tell(lambda action, facts: noted.append((action, facts)))
+    assert noted == [("clock_jumped", {"seconds": 3600})]
+    for _ in range(1000):
+        jumps.saw(400.0)
+    noted.clear()
+    jumps.tell(lambda action, facts: noted.append((action, facts)))
+    assert len(noted) == 10

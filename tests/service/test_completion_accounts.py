@@ -285,6 +285,28 @@ def test_401_and_the_refresh_is_refused(stage: Stage, real: Depot, hello: Conver
     assert real.stored(used[0]).refresh_token is not None
 
 
+def test_a_token_that_ends_while_its_request_waits(real: Depot, stage: Stage, hello: Any) -> None:
+    """C12: renewed before anything is sent."""
+    pool = stage.pool
+
+    class LongQueue:
+        """Hands out what the pool does, hours later."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(pool, name)
+
+        def lease(self, need: Need, call: Any) -> Any:
+            real.clock.at += 9000
+            return pool.lease(need, call)
+
+    living(real, "one")
+    stage.pool = LongQueue()
+    stage.provider.scripts = [HELLO]
+    assert stage.turn(hello) == HELLO
+    renewed = real.grant(1).access_token.reveal()
+    assert (tokens_of(stage), len(real.provider.presented)) == ([renewed], 1)
+
+
 def test_401_everywhere(stage: Stage, real: Depot, hello: Conversation) -> None:
     """A03: never a 401, and no more than one refresh an account."""
     accounts = [living(real, name) for name in ("one", "two", "three")]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chat2api.errors import Conflict, NoConfigFile
+from chat2api.errors import Conflict, InternalError, NoConfigFile
 from chat2api.factory.app import FixedSettings
 from chat2api.serve.keeper import SettingsKeeper
 from chat2api.service.config_desk import ConfigDesk
@@ -69,4 +69,17 @@ def test_without_a_file_there_is_nothing_to_show(source: Any) -> None:
     with pytest.raises(NoConfigFile):
         desk.view()
     with pytest.raises(NoConfigFile):
+        desk.forget_backup()
+    with pytest.raises(NoConfigFile):
         desk.change({}, None)
+
+
+def test_the_backup_can_be_deleted(made: Desk) -> None:
+    assert made.desk.forget_backup() is False
+    made.desk.change({"proxy": "http://one.test:1"}, made.desk.view()["revision"])
+    assert made.desk.forget_backup() is True
+    backup = made.file.with_name("app.yaml.bak")
+    assert not backup.exists()
+    backup.mkdir()
+    with pytest.raises(InternalError):
+        made.desk.forget_backup()

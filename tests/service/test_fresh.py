@@ -22,6 +22,8 @@ from chat2api.secret import Secret
 from chat2api.service.fresh import FreshTokens
 from chat2api.store import tables
 
+from .test_renewal import NoWrites
+
 Depot = Any
 BROUGHT = Secret("rt_brought000000000000000")
 
@@ -181,12 +183,13 @@ def test_a_brought_token_is_never_the_pools(depot: Depot) -> None:
     assert BROUGHT.reveal() not in repr(rows)
 
 
-def test_another_workspace_is_another_credential(depot: Depot) -> None:
-    one, other = (tokens(depot).of_bearer(BROUGHT, team, depot.call) for team in ("a", "a"))
-    assert one.account_id == other.account_id
-    depot.provider.presented.clear()
-    third = tokens(depot).of_bearer(BROUGHT, "b", depot.call)
-    assert third.account_id != one.account_id
+def test_workspaces_share_the_one_exchange(depot: Depot) -> None:
+    """The token is single-use: a second exchange of it would cost the login."""
+    one, other = (tokens(depot).of_bearer(BROUGHT, team, depot.call) for team in ("a", "b"))
+    assert depot.provider.presented == [BROUGHT.reveal()]
+    assert one.credential.access_token == other.credential.access_token
+    assert [one.credential.workspace_id, other.credential.workspace_id] == ["a", "b"]
+    assert one.credential.subject != other.credential.subject
 
 
 def test_a_dead_brought_token_is_the_callers_401(depot: Depot) -> None:
@@ -205,3 +208,22 @@ def test_nothing_can_be_brought_without_a_database(depot: Depot, outage: Any) ->
     outage.is_away = True
     with pytest.raises(StorageUnavailable):
         tokens(depot).of_bearer(BROUGHT, None, depot.call)
+
+
+# --- tokens that wait for the database (C05)
+
+
+def test_one_that_is_damaged_does_not_keep_the_others_waiting(depot: Depot) -> None:
+    """E14"""
+    writable = depot.credentials
+    depot.credentials = NoWrites(depot)
+    for name in "abc":
+        access = Secret(depot.jwt(name, expires_at=1.0))
+        account = depot.add(access_token=access, refresh_token=Secret(f"rt_{name:0>24}"))
+        depot.renewals().renewed(depot.credential_of(account), 1, depot.call)
+    depot.credentials = writable
+    first = depot.escrow.waiting()[0]
+    damage = tables.credentials.update().where(tables.credentials.c.credential_id == first)
+    depot.store.database.write(lambda c: c.execute(damage.values(id_token="nokey:planted")))
+    assert depot.renewals().store_escrow() == 2
+    assert depot.escrow.waiting() == [first]

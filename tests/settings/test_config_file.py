@@ -110,6 +110,17 @@ def test_a_failure_leaves_the_old_file(path, monkeypatch, step):
     assert [name for name in os.listdir(path.parent) if name.startswith(".")] == []
 
 
+def test_what_a_killed_writer_left_goes_with_the_next_change(path):
+    left = [path.with_name(f".{name}.abc.new") for name in (path.name, f"{path.name}.bak")]
+    others = [path.with_name(name) for name in (".app.dev.yaml.swp", ".app.prod.yaml.abc.new")]
+    for one in (*left, *others):
+        one.write_text("x")
+    write_document(path, "port: 2\n")
+    assert sorted(path.parent.iterdir()) == sorted(
+        [path, path.with_name("app.dev.yaml.bak"), *others]
+    )
+
+
 def test_the_target_of_a_link_is_replaced(path, tmp_path):
     link = tmp_path / "link.yaml"
     link.symlink_to(path)

@@ -82,6 +82,16 @@ def test_pages_in_the_order_they_came(store: Store, book: AccountBook, intake: I
     assert [row.account_id for row in book.everything("failed")] == failed
 
 
+def test_long_lists_let_others_go_on_and_hold_no_connection(store: Store, intake: Intake) -> None:
+    """Opening thousands of tokens takes seconds."""
+    held: list[Any] = []
+    pool: Any = store.database.engine.pool
+    book = AccountBook(store, breathe=lambda seconds: held.append((seconds, pool.checkedout())))
+    intake.add([handed(f"u{n}") for n in range(120)], "test")
+    assert (len(book.everything()), len(book.export())) == (120, 120)
+    assert held == [(0, 0)] * 4
+
+
 def test_limits_are_shown_while_they_last(
     store: Store, book: AccountBook, ids: list[str], now: Clock
 ) -> None:

@@ -66,6 +66,14 @@ def test_an_account_for_a_turn(store: Store, intake: Intake) -> None:
     )  # fmt: skip
 
 
+def test_a_token_that_has_ended_shows(store: Store, intake: Intake) -> None:
+    """With nothing to renew it by: whoever looks sees what the next pick would find."""
+    over = handed("ann", ends=NOW - 1)
+    added = intake.add([over, handed("bob", ends=NOW - 1, refresh_token=refresh())], "test")
+    found = [AccountBook(store).find(one.account_id) for one in added]
+    assert [row.state for row in found if row is not None] == ["needs_login", "active"]
+
+
 def test_an_account_for_people(store: Store, intake: Intake) -> None:
     token = Secret("rt_planted0123456789abcdef0123456789")
     new = replace(handed("ann", refresh_token=token), proxy=Secret("http://u:planted@proxy:1"))

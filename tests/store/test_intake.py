@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chat2api.pool.identity import claims_of, identity_of
 from chat2api.pool.tokens import parse_line
 from chat2api.pool.values import Added, Look, NewAccount
 from chat2api.secret import Secret
@@ -326,6 +327,20 @@ def test_two_workers_that_take_the_same_file(place: Place) -> None:
     assert sorted(positions) == list(range(1, 101))
     for store in stores:
         store.close()
+
+
+def test_a_renewal_that_finds_out_the_same_person_meanwhile(postgres_store: Store) -> None:
+    store, new, done = postgres_store, handed("ann"), list[float]()
+    (there,) = Intake(store).add([by_refresh()], "test")
+    identity = identity_of(new, claims_of(new.access_token, None), store.vault.hash)
+
+    def renewed(seconds: float) -> None:
+        if not done:
+            done.append(seconds)
+            change(store, tables.accounts, identity=identity)
+
+    assert Intake(store, breathe=renewed).add([new], "test") == [Added("updated", there.account_id)]
+    assert done == [0]
 
 
 # --- whatever is handed in, and in whatever order

@@ -149,7 +149,7 @@ def test_no_token_lies_in_clear_in_any_file(tmp_path: Path) -> None:
     credentials = Credentials(store, "w")
     Intake(store).add([new], "test")
     ArrivalBook(store).add_seed(Secret("planted-seed"), None, None, "u", [], "test")
-    credentials.of_bearer(tokens["b"], None)
+    credentials.of_bearer(tokens["b"])
     ((credential_id, version),) = credentials.renewable()
     claim = credentials.claim(credential_id, version, forced=True)
     assert isinstance(claim, RenewalClaim)

@@ -189,7 +189,9 @@ def test_what_another_server_sealed_with_a_newer_key_is_passed_over(
     store: Store, intake: Intake
 ) -> None:
     """E12: servers are restarted one after the other; those that still wait must not ruin the pool."""
-    newer = replace(store, vault=Vault([Secret("a newer key"), KEY], b"pepper of the store's suite"))
+    newer = replace(
+        store, vault=Vault([Secret("a newer key"), KEY], b"pepper of the store's suite")
+    )
     ids = ids_of(Intake(newer, breathe=lambda seconds: None), handed("a"), handed("b"))
     before = rows(store, tables.accounts)
     assert picked(store, picker(store)) is None

@@ -37,7 +37,7 @@ def filled(store: Store) -> list[str]:
         [handed("a", id_token=Secret("id"), proxy=proxy), by_refresh(), handed("b")], "test"
     )
     assert len(added) == 3
-    Credentials(store, "w").of_bearer(Secret("rt_" + "x" * 30), None)
+    Credentials(store, "w").of_bearer(Secret("rt_" + "x" * 30))
     ArrivalBook(store).add_seed(Secret("seed"), None, added[0].account_id, "u", ["c"], "test")
     return texts(store, store.vault)
 

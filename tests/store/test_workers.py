@@ -138,9 +138,7 @@ def test_leaving_keeps_the_claim_of_an_exchange_under_way(
     assert Credentials(store, "next").claim(credential, 1) == Busy(claim.until)
 
 
-def test_slots_are_given_back_once_however_many_clear_up(
-    postgres_store: Store, now: Clock
-) -> None:
+def test_slots_are_given_back_once_however_many_clear_up(postgres_store: Store, now: Clock) -> None:
     """Two processes that see the same death at the same moment."""
     store = postgres_store
     (added,) = Intake(store).add([handed("a")], "test")

@@ -203,6 +203,7 @@ class Site:
         self.lifecycle = Lifecycle(25.0)
         self.responses: list[Any] = []
         self.source: Any = None
+        self.degraded = False
 
     @cached_property
     def runtime(self) -> Runtime:
@@ -241,7 +242,7 @@ class Site:
             intake=Intake(self.store),
             config=ConfigDesk(self.source, lambda: None),
             guesses=KeyGuesses(),
-            degraded=lambda: False,
+            degraded=lambda: self.degraded,
             close=lambda: None,
         )
 

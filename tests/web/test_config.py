@@ -84,6 +84,22 @@ def test_nothing_changed_is_nothing_noted(site: Any, source: Source) -> None:
     assert site.runtime.audit.recent() == []
 
 
+def test_the_backup_goes_on_request(site: Any, source: Source) -> None:
+    """It holds the secrets of before."""
+    seen = ask(site).get_json()
+    assert ask(site, "PUT", json={**seen, "proxy": ""}).status_code == 200
+    backup = source.path.with_name("app.dev.yaml.bak")
+    assert KEY in backup.read_text()
+    path = "/admin/api/config/backup"
+    assert site.send("DELETE", path, key=KEY).status_code == 401
+    for removed in (True, False):
+        answer = site.send("DELETE", path, key=PASSWORD)
+        assert (answer.status_code, answer.get_json()) == (200, {"removed": removed})
+    assert not backup.exists()
+    actions = [entry.action for entry in site.runtime.audit.recent()]
+    assert actions == ["delete configuration backup", "change configuration"]
+
+
 def test_who_saves_second_is_told(site: Any, source: Source) -> None:
     seen = ask(site).get_json()
     source.path.write_text(YAML + "log_level: info\n")

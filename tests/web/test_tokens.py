@@ -393,6 +393,14 @@ def test_the_page_warns_while_api_keys_open_it(site: Any) -> None:
     assert "ADMIN_PASSWORD is not set" in Browser(site).page()
 
 
+def test_the_page_says_when_the_database_takes_no_writes(site: Any) -> None:
+    """E02"""
+    page = Browser(site).page()
+    assert "The database takes no writes." not in page
+    site.degraded = True
+    assert "The database takes no writes." in Browser(site).page()
+
+
 def test_a_broken_configuration_file_is_told(site: Any) -> None:
     site.source = SimpleNamespace(problem="app.yaml, line 14: <b> is no number")
     page = Browser(site).page()

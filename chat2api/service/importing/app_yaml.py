@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from chat2api.service.importing.auth_files import read_login
@@ -18,6 +17,7 @@ from chat2api.service.importing.content import (
 )
 from chat2api.service.importing.fields import NOT_AN_ENTRY
 from chat2api.service.importing.found import Found, joined, nothing
+from chat2api.settings.gentle_yaml import safe_yaml
 
 # The parser manages about 100 kB a second; this is room for some hundred accounts.
 LARGEST_YAML_BYTES = 4 * 1024 * 1024
@@ -49,7 +49,7 @@ def _entry(entry: Any, where: str) -> Found:
 
 def _parsed(text: str) -> Any:
     try:
-        return YAML(typ="safe", pure=True).load(text)
+        return safe_yaml().load(text)
     except MarkedYAMLError as error:
         raise damaged(error.problem_mark.line + 1 if error.problem_mark else 1) from None
     except RecursionError:
