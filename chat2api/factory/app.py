@@ -112,9 +112,14 @@ class Worker:
         self._base.audit.note("system", "", "config_loaded")
 
     def _follow_config(self, loaded: LoadedSettings) -> None:
-        if loaded is not self._followed:
-            self._assembled.arrivals.follow_config(loaded.settings.chatgpts)
-            self._followed = loaded
+        if loaded is self._followed:
+            return
+        before = None
+        if not self._base.store.database.is_sqlite:
+            # Servers that share a database may each have a file of their own.
+            before = () if self._followed is None else self._followed.settings.chatgpts
+        self._assembled.arrivals.follow_config(loaded.settings.chatgpts, before)
+        self._followed = loaded
 
     def _assemble(self, settings: Settings, earlier: Assembled | None) -> Assembled:
         return assemble(self._base, settings, self._desk, self.close, earlier)

@@ -196,10 +196,16 @@ class Arrivals:
 
     # --- the configuration
 
-    def follow_config(self, entries: Sequence[ChatGptEntry]) -> tuple[int, int]:
+    def follow_config(
+        self,
+        entries: Sequence[ChatGptEntry],
+        before: Sequence[ChatGptEntry] | None = None,
+    ) -> tuple[int, int]:
         """Make the pool hold what `chatgpts` lists: (added or renewed, removed).
 
-        An entry counts when it changes: tokens renewed since are newer than the file's.
+        An entry counts when it changes: tokens renewed since are newer than the file's. `before` is what
+        this server listed earlier, and only that is taken out; None where no other server shares the
+        pool, so that everything a configuration ever listed is this one's.
         """
         accounts = [(self._entry_mark(entry), account_of_entry(entry)) for entry in entries]
         wanted = {mark: new for mark, new in accounts if new.access_token or new.refresh_token}
@@ -210,7 +216,12 @@ class Arrivals:
         added = self._intake.add(fresh.values(), "config")
         self._book.list_as({mark: one.account_id for mark, one in zip(fresh, added, strict=True)})
         still = {one.account_id for one in added}
-        gone = [name for mark, name in listed.items() if mark not in wanted and name not in still]
+        ours = listed if before is None else {self._entry_mark(entry) for entry in before}
+        gone = [
+            name
+            for mark, name in listed.items()
+            if mark in ours and mark not in wanted and name not in still
+        ]
         removed = self._accounts.remove(gone)
         changed = sum(one.verdict != "unchanged" for one in added)
         if changed or removed:

@@ -185,6 +185,15 @@ def test_the_pool_holds_what_the_configuration_lists(depot: Depot, folder: Path)
     assert taker.follow_config([one]) == (1, 0)
 
 
+def test_servers_on_one_database_leave_each_others_entries(depot: Depot, folder: Path) -> None:
+    mine, theirs = entry(), entry(refresh_token=Secret(OTHER))
+    here, there = arrivals(depot, folder), arrivals(depot, folder)
+    assert here.follow_config([mine], before=[]) == (1, 0)
+    assert there.follow_config([theirs], before=[]) == (1, 0)
+    assert here.follow_config([], before=[mine]) == (0, 1)
+    assert refresh_tokens(depot) == [OTHER]
+
+
 def test_accounts_of_other_sources_are_not_the_configurations(depot: Depot, folder: Path) -> None:
     by_hand = depot.add(refresh_token=Secret(OTHER))
     taker = arrivals(depot, folder)
