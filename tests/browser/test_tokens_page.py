@@ -196,6 +196,8 @@ def test_everything_is_reached_by_keyboard_and_named(tab: Callable[..., Any], si
     it.open("/tokens")
     it.sign_in()
     seen = []
+    it.page.bring_to_front()
+    it.page.wait_for_function("document.hasFocus()")
     for _ in range(20):
         it.page.keyboard.press("Tab")
         seen.append(it.page.evaluate(FOCUSED))

@@ -66,7 +66,6 @@ def test_every_refusal_of_a_key_looks_the_same(strict: Any, upstream: Any, turns
         knock(strict, basic(f"user:{KEY}")),
         knock(strict, basic(KEY)),
         knock(strict, f"Digest {KEY}"),
-        knock(strict, "Bearer rt_" + "a" * 60),
         knock(strict, "Bearer \xff\xfe"),
         knock(strict, "Bearer " + "a" * 8000),
         knock(strict, "Bearer eyJnot-a-token"),

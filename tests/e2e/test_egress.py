@@ -153,7 +153,7 @@ def test_an_account_keeps_its_proxy(
     """And `{}` gives each account a user name of its own, for sessions that stick."""
     relays = [proxy("http"), proxy("http")]
     urls = [f"http://user-{{}}:{PASSWORD}@127.0.0.1:{relay.port}" for relay in relays]
-    server = start(accounts=6, PROXY_URL=",".join(urls))
+    server = start(accounts=6, PROXY_URL=",".join(urls), RANDOM_TOKEN="false")
     for _ in range(12):
         assert ask(server).status == 200
     ways = set()
