@@ -8,7 +8,7 @@ PIP := PIP_RETRIES=10 PIP_DEFAULT_TIMEOUT=60 PIP_DISABLE_PIP_VERSION_CHECK=1 $(B
 DEBIAN_PACKAGES := postgresql chromium fonts-noto-cjk
 ARGS ?=
 # Files of tests run side by side: most of the time is waiting for servers to start and to stop.
-TEST_PROCESSES ?= 2
+TEST_PROCESSES ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo run test check bench lint format lock clean debian-packages

@@ -28,8 +28,12 @@ from chat2api.store.vault import Vault
 ROOT = Path(__file__).resolve().parents[1]
 
 # Examples are not timed: on a busy machine a slow one says nothing about the code.
-settings.register_profile("chat2api", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("chat2api")
+settings.register_profile(
+    "chat2api", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
+)
+# For a long look: HYPOTHESIS_PROFILE=thorough make test
+settings.register_profile("thorough", settings.get_profile("chat2api"), max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "chat2api"))
 
 
 class ServerProcess:

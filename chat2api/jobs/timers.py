@@ -81,6 +81,8 @@ class Timers:
     def stop(self) -> None:
         """No run begins any more; those under way are not waited for."""
         if self._scheduler.running:
+            # A timer that is due just then finds its threads closed, and would say so with a trace.
+            logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
             self._scheduler.shutdown(wait=False)
 
 
