@@ -8,7 +8,7 @@ PIP := PIP_RETRIES=10 PIP_DEFAULT_TIMEOUT=60 PIP_DISABLE_PIP_VERSION_CHECK=1 $(B
 DEBIAN_PACKAGES := postgresql chromium fonts-noto-cjk
 ARGS ?=
 # Files of tests run side by side: most of the time is waiting for servers to start and to stop.
-TEST_PROCESSES ?= 3
+TEST_PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo run test check bench lint format lock clean debian-packages
@@ -25,7 +25,7 @@ run: $(VENV)/.installed ## serve with your settings (environment, .env); options
 	$(BIN)/python app.py $(ARGS)
 
 test: install debian-packages ## run the tests; some of them by ARGS="tests/chat -k fold"
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: lint test ## everything a change must pass
 
