@@ -42,6 +42,11 @@ class Lifecycle:
 
 
 @dataclass(frozen=True, slots=True)
+class Desk:
+    """What the operator's pages are made of, besides what the API needs anyway; made by `factory.desk`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Runtime:
     """Replaced as a whole when the settings change; a request keeps the one that it began with."""
 
@@ -58,6 +63,7 @@ class Runtime:
     book: AccountBook
     intake: Intake
     config: ConfigDesk
+    desk: Desk
     degraded: Callable[[], bool]
     close: Callable[[], None]
 

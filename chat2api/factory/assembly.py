@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from chat2api.factory.desk import make_desk
 from chat2api.factory.foundation import Foundation, pick_options, pool_limits
 from chat2api.providers.chatgpt.models import FALLBACK
 from chat2api.providers.chatgpt.provider import ChatGptOptions, ChatGptProvider
@@ -84,6 +85,7 @@ def assemble(
         book=base.book,
         intake=intake,
         config=desk,
+        desk=make_desk(),
         degraded=lambda: base.pool.is_degraded,
         close=close,
     )

@@ -1,65 +1,20 @@
-"""The tables. Secrets are ciphertext of `store.vault`, looked up by its keyed hashes.
+"""The tables of the pool and of access. Secrets are ciphertext of `store.vault`, looked up by its keyed hashes.
 
 Times are epoch seconds as floats, so that SQLite and PostgreSQL compare them alike.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Float,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    Text,
-    text,
-)
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, Text
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-
-def _id(name: str) -> Column[str]:
-    return Column(name, String(80), primary_key=True)
-
-
-def _text(name: str, default: str = "") -> Column[str]:
-    return Column(name, Text, nullable=False, server_default=default)
-
-
-def _time(name: str) -> Column[float]:
-    return Column(name, Float(53), nullable=True)
-
-
-def _moment(name: str) -> Column[float]:
-    """A time that is always there; 0 is long ago."""
-    return Column(name, Float(53), nullable=False, server_default="0")
-
-
-def _count(name: str, default: int = 0) -> Column[int]:
-    return Column(name, Integer, nullable=False, server_default=str(default))
-
-
-def _flag(name: str, *, default: bool = False) -> Column[bool]:
-    return Column(
-        name, Boolean, nullable=False, server_default=text("true" if default else "false")
-    )
-
-
-def _hash(name: str) -> Column[str]:
-    return Column(name, String(64), nullable=True)
-
+from chat2api.store.columns import count_column as _count
+from chat2api.store.columns import flag_column as _flag
+from chat2api.store.columns import hash_column as _hash
+from chat2api.store.columns import identity_column as _id
+from chat2api.store.columns import metadata as metadata
+from chat2api.store.columns import moment_column as _moment
+from chat2api.store.columns import text_column as _text
+from chat2api.store.columns import time_column as _time
 
 # Single facts: a check of the encryption key, the pepper of hashes, what was imported.
 meta = Table("meta", metadata, _id("name"), _text("value"))
@@ -151,6 +106,11 @@ accounts = Table(
     _moment("dice"),
     _time("last_used_at"),
     _moment("created_at"),
+    # --- what people see and set
+    _time("checked_at"),  # when the upstream was asked last how it stands
+    _text("quota", "{}"),  # what it said is left
+    Column("concurrency", Integer),  # null: as the settings say
+    _count("revision"),  # grows with every change by a person
     Index("ix_accounts_by_turn", "provider", "selectable", "turn"),
     Index("ix_accounts_by_dice", "provider", "selectable", "dice"),
     Index(None, "turn"),

@@ -39,14 +39,14 @@ class _Catalogues(flask_babel.Domain):  # type: ignore[misc]
 @functools.cache
 def catalogue(name: str) -> NullTranslations:
     """The texts of a language; the ids themselves where it has no file."""
-    path = FOLDER / f"{name}.po"
-    if not path.exists():
-        return Translations()
-    compiled = BytesIO()
-    with path.open("rb") as file:
-        write_mo(compiled, read_po(file, locale=name))
-    compiled.seek(0)
-    return Translations(compiled)
+    whole = Translations()
+    for path in sorted(FOLDER.glob(f"{name}*.po")):
+        compiled = BytesIO()
+        with path.open("rb") as file:
+            write_mo(compiled, read_po(file, locale=name))
+        compiled.seek(0)
+        whole.merge(Translations(compiled))
+    return whole
 
 
 # --- texts

@@ -21,7 +21,7 @@ from chat2api.lifetime.call import Call
 from chat2api.pool.protocol import AccountPool
 from chat2api.pool.values import Account, Credential, Need
 from chat2api.secret import Secret
-from chat2api.store import tables
+from chat2api.store import desk_tables, tables
 from chat2api.store.engine import Database
 from chat2api.store.intake import Intake
 from chat2api.store.memory_pool import MemoryPool, PoolLimits
@@ -86,7 +86,7 @@ def sqlite_place(sqlite_template: Path, tmp_path: Path) -> Place:
 
 @pytest.fixture
 def postgres_place(postgres_url: str, tmp_path: Path) -> Place:
-    names = [sql.Identifier(table.name) for table in tables.metadata.sorted_tables]
+    names = [sql.Identifier(table.name) for table in desk_tables.metadata.sorted_tables]
     empty = sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(sql.SQL(", ").join(names))
     with closing(psycopg.connect(postgres_url, autocommit=True)) as connection:
         connection.execute(empty)
@@ -218,7 +218,7 @@ def put_accounts(store: Store, accounts: list[Account]) -> None:
     """Under these very ids, in place of what is there."""
 
     def work(connection: Any) -> None:
-        for table in reversed(tables.metadata.sorted_tables):
+        for table in reversed(desk_tables.metadata.sorted_tables):
             connection.execute(table.delete())
         for number, one in enumerate(accounts, 1):
             token = one.credential.access_token

@@ -16,6 +16,7 @@ from flask.testing import FlaskClient
 
 from chat2api.chat.conversation import Conversation
 from chat2api.chat.events import Event, EventStream, Finish, TextDelta
+from chat2api.factory.desk import make_desk
 from chat2api.lifetime.budget import ByteBudget
 from chat2api.lifetime.call import Call
 from chat2api.pool.values import Account, Credential, Lease, Need, Outcome
@@ -241,6 +242,7 @@ class Site:
             book=AccountBook(self.store),
             intake=Intake(self.store),
             config=ConfigDesk(self.source, lambda: None),
+            desk=make_desk(),
             guesses=KeyGuesses(),
             degraded=lambda: self.degraded,
             close=lambda: None,

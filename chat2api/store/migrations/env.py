@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from alembic import context
 
-from chat2api.store.tables import metadata
+from chat2api.store import desk_tables, tables
+
+assert desk_tables.metadata is tables.metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=metadata,
+    target_metadata=tables.metadata,
     # SQLite changes a table by making it anew.
     render_as_batch=True,
     transactional_ddl=False,
