@@ -17,11 +17,12 @@ from pathlib import Path
 
 from benchmarks import measures
 from benchmarks.accounts import accounts
+from benchmarks.desk import desk
 from benchmarks.figures import Figure, table
 from benchmarks.processes import Upstream, upstream
 from benchmarks.starts import starts
 
-_GROUPS = ("proofs", "accounts", "starts", "cpu", "memory", "stalls", "hang_ups")
+_GROUPS = ("proofs", "accounts", "desk", "starts", "cpu", "memory", "stalls", "hang_ups")
 _RESULTS = Path(__file__).parent / "results" / "latest.json"
 
 
@@ -52,6 +53,8 @@ def _measure(group: str, source: Upstream, rounds: int) -> list[Figure]:
             return measures.proofs(rounds)
         case "accounts":
             return accounts(rounds)
+        case "desk":
+            return desk()
         case "starts":
             return starts(source, rounds)
         case "cpu":

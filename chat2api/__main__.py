@@ -20,6 +20,7 @@ _GROUPS = {
     "backup": "chat2api.cli.backup",
     "doctor": "chat2api.cli.doctor",
     "keys": "chat2api.cli.keys",
+    "login": "chat2api.cli.login",
     "restore": "chat2api.cli.backup",
 }
 

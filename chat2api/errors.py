@@ -379,6 +379,10 @@ class UpstreamAuthFailed(UpstreamError):
     blame = Blame.NEEDS_LOGIN
 
 
+ACCOUNT_CLOSED = "upstream_account_closed"
+"""The code of an `UpstreamAuthFailed` that no login mends; told to nobody but the operator."""
+
+
 class UpstreamAuthUnclear(UpstreamAuthFailed):
     """A 401 that does not say that the credential is dead: it may come from something on the way."""
 

@@ -102,7 +102,7 @@ def configure_logging(
             root.removeHandler(old)
             old.close()
     _add_handler(logging.StreamHandler(stream), format)
-    root.setLevel(level.upper())
+    set_log_level(level)
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
     if file is not None:
@@ -112,6 +112,11 @@ def configure_logging(
         except OSError as error:
             reason = error.strerror or type(error).__name__
             logging.getLogger(__name__).warning("no log file is written: %s", reason)
+
+
+def set_log_level(level: Literal["debug", "info", "warning", "error"]) -> None:
+    """From now on, for this process."""
+    logging.getLogger().setLevel(level.upper())
 
 
 def _add_handler(handler: logging.Handler, format: Literal["text", "json"]) -> None:

@@ -8,17 +8,38 @@ from dataclasses import dataclass
 
 from chat2api.lifetime.budget import ByteBudget
 from chat2api.lifetime.watchdog import Watchdog
+from chat2api.live_log import LiveLog
 from chat2api.service.access import Access
+from chat2api.service.account_actions import AccountActions
 from chat2api.service.admin_access import Administration
 from chat2api.service.completion import Completions
 from chat2api.service.config_desk import ConfigDesk
 from chat2api.service.guesses import KeyGuesses
 from chat2api.service.key_limits import KeyLimits
+from chat2api.service.logins import Logins
 from chat2api.service.models import ModelCatalog
+from chat2api.service.outlook import Outlooks
+from chat2api.service.owners import Owners
+from chat2api.service.pool_summary import PoolSummary
+from chat2api.service.recording import Recorder
 from chat2api.settings.model import Settings
 from chat2api.store.account_book import AccountBook
+from chat2api.store.account_edits import AccountEdits
+from chat2api.store.account_events import AccountEvents
+from chat2api.store.account_heat import AccountHeat
+from chat2api.store.account_search import AccountSearch
+from chat2api.store.api_keys import ApiKeys
+from chat2api.store.arrivals import ArrivalBook
 from chat2api.store.audit import Audit
+from chat2api.store.backups import Backups
 from chat2api.store.intake import Intake
+from chat2api.store.jobs import JobBook
+from chat2api.store.labels import Labels
+from chat2api.store.parcels import Parcels
+from chat2api.store.reminders import Reminders
+from chat2api.store.request_records import RequestRecords
+from chat2api.store.schedule import Schedule
+from chat2api.store.usage_hours import UsageHours
 
 
 class Lifecycle:
@@ -44,6 +65,28 @@ class Lifecycle:
 @dataclass(frozen=True, slots=True)
 class Desk:
     """What the operator's pages are made of, besides what the API needs anyway; made by `factory.desk`."""
+
+    logins: Logins
+    summary: PoolSummary
+    outlooks: Outlooks
+    reminders: Reminders
+    backups: Backups
+    schedule: Schedule
+    parcels: Parcels
+    arrivals: ArrivalBook
+    records: RequestRecords
+    usage: UsageHours
+    events: AccountEvents
+    heat: AccountHeat
+    recorder: Recorder
+    labels: Labels
+    owners: Owners
+    keys: ApiKeys
+    jobs: JobBook
+    live: LiveLog
+    search: AccountSearch
+    edits: AccountEdits
+    actions: AccountActions
 
 
 @dataclass(frozen=True, slots=True)

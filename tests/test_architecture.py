@@ -30,6 +30,7 @@ WITHOUT_MIRROR = {
     "chat/events.py": "values without behaviour; every codec and dialect test reads and writes them",
     "compute/protocol.py": "a Protocol and values; compute/test_*.py test what fulfils it",
     "dialects/protocol.py": "Protocols and values; each dialect's own test file fulfils them",
+    "factory/desk.py": "wiring; every test of a page goes through it",
     "pool/protocol.py": "a Protocol; the contract suite of the stores tests what fulfils it",
     "pool/values.py": "values without behaviour; pool/test_policy.py and the stores use them",
     "providers/protocol.py": "Protocols and values; providers/test_contract.py tests what fulfils them",

@@ -52,6 +52,7 @@ def backup(
     Example: chat2api backup chat2api-backup.tar.gz
     """
     from chat2api.cli.opened import settings_here
+    from chat2api.store.backups import note_backup
 
     loaded = settings_here(config_path, environ or {})
     path = database_path(loaded.settings, file, restoring=False)
@@ -61,6 +62,7 @@ def backup(
         raise click.ClickException(f"There is no database at {_name(path)}.")
     with _plainly(file):
         manifest = _packed(path, file, _config_of(loaded) if with_config else None)
+    note_backup(path, time.time())
     click.echo(f"{_name(file)}: schema {manifest.schema}, {file.stat().st_size:,} bytes.")
     click.echo(_KEY_ADVICE.format(place=_key_place(loaded.settings)), err=True)
     _tell_waiting(loaded.settings)

@@ -13,6 +13,8 @@ from chat2api.factory.assembly import Assembled, assemble
 from chat2api.factory.clockwork import timers
 from chat2api.factory.foundation import Foundation, lay_foundation
 from chat2api.jobs.timers import Timers
+from chat2api.live_log import LiveLogHandler, stop_live_log, write_live_log
+from chat2api.logs import set_log_level
 from chat2api.runtime import Runtime
 from chat2api.service.config_desk import ConfigDesk, SettingsSource
 from chat2api.settings.load import LoadedSettings
@@ -60,6 +62,7 @@ class Worker:
         self._source = source
         self._lock = threading.Lock()
         self._timers: Timers | None = None
+        self._live: LiveLogHandler | None = None
         self._problem: object | None = None
         # A worker that replaces a dead one was forked with settings that may be old by now.
         loaded = source.poll() or source.current()
@@ -82,6 +85,7 @@ class Worker:
     def start_jobs(self) -> None:
         self._timers = Timers(timers(self._base, lambda: self._assembled, self.reload))
         self._timers.start()
+        self._live = write_live_log(self._base.desk.live)
 
     def reload(self) -> None:
         """Take over changed settings, if there are any; requests under way keep theirs.
@@ -109,7 +113,9 @@ class Worker:
         self._assembled = self._assemble(loaded.settings, self._assembled)
         attach_runtime(self._app, self.runtime)
         self._in_use = loaded
-        self._base.audit.note("system", "", "config_loaded")
+        set_log_level(loaded.settings.log_level)
+        facts = {"worker": self._base.workers.worker_id, "revision": loaded.config_revision}
+        self._base.audit.note("system", "", "config_loaded", detail=facts)
 
     def _follow_config(self, loaded: LoadedSettings) -> None:
         if loaded is self._followed:
@@ -128,6 +134,8 @@ class Worker:
         """Ends threads, processes and connections, after the last request."""
         if self._timers is not None:
             self._timers.stop()
+        if self._live is not None:
+            stop_live_log(self._live)
         try:
             self._base.workers.leave()
         except Exception:  # noqa: BLE001 - at the end nobody can do anything about it

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from chat2api.factory.accounts import make_actions
 from chat2api.factory.desk import make_desk
 from chat2api.factory.foundation import Foundation, pick_options, pool_limits
+from chat2api.factory.logins import make_logins, renewal_url
 from chat2api.providers.chatgpt.models import FALLBACK
 from chat2api.providers.chatgpt.provider import ChatGptOptions, ChatGptProvider
 from chat2api.providers.oauth.endpoint import OAuthOptions, TokenEndpoint
@@ -26,6 +28,7 @@ from chat2api.settings.model import Settings
 from chat2api.settings.version import version
 from chat2api.store.api_keys import announce_first_key
 from chat2api.store.attempts import Attempts
+from chat2api.store.census import Census
 from chat2api.store.intake import Intake
 from chat2api.store.sessions import Sessions
 
@@ -59,6 +62,7 @@ def assemble(
         egress,
         base.store.now,
         lambda action, facts: base.audit.note("system", "", action, detail=facts),
+        base.desk.recorder.renewal,
     )
     if earlier is not None:
         renewals.take_over(earlier.renewals)
@@ -85,7 +89,11 @@ def assemble(
         book=base.book,
         intake=intake,
         config=desk,
-        desk=make_desk(),
+        desk=make_desk(
+            base.desk,
+            make_logins(base.store, base.workers.worker_id, egress, settings, intake),
+            make_actions(base.desk, provider, egress, tokens, renewals),
+        ),
         degraded=lambda: base.pool.is_degraded,
         close=close,
     )
@@ -130,7 +138,8 @@ def _completions(
         request_seconds=settings.request_seconds,
         slow_request_seconds=settings.slow_request_seconds,
     )
-    return Completions(provider, base.pool, egress, base.usage, seating, limits)
+    census = Census(base.store, pick_options(settings).most_running)
+    return Completions(provider, base.pool, egress, base.usage, seating, limits, census.of)
 
 
 def _access(base: Foundation, settings: Settings) -> Access:
@@ -164,7 +173,7 @@ def _administration(base: Foundation, settings: Settings) -> Administration:
 
 def oauth_options(settings: Settings) -> OAuthOptions:
     return OAuthOptions(
-        token_url=settings.openai_auth_token_url or "",
+        token_url=renewal_url(settings),
         client_id=settings.openai_auth_client_id,
         redirect_uri=settings.openai_auth_redirect_uri,
         scope=settings.openai_auth_scope,

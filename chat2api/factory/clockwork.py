@@ -6,11 +6,16 @@ from collections.abc import Callable, Mapping
 from zoneinfo import ZoneInfo
 
 from chat2api.factory.assembly import Assembled
+from chat2api.factory.desk import DeskBase
 from chat2api.factory.foundation import Foundation
 from chat2api.jobs.forced import run_forced
+from chat2api.jobs.logging_in import EVERY_SECONDS, go_on_with_logins
 from chat2api.jobs.renewing import Pace, Renewing, renew_due
 from chat2api.jobs.timers import Timer
 from chat2api.jobs.upkeep import ClockJumps, clean, show_life, store_kept_tokens
+from chat2api.jobs.working import Working
+from chat2api.service.checks import checking
+from chat2api.service.job_kinds import CHECK, RENEW, JobHandler, renewing
 from chat2api.settings.model import Settings
 from chat2api.store.workers import RENEW_SECONDS
 
@@ -19,7 +24,10 @@ _FILES_SECONDS = 5.0
 _KEPT_SECONDS = 15.0
 _JUMPS_SECONDS = 5.0
 _FORCED_SECONDS = 30.0
+_RECORDS_SECONDS = 1.0
 _CLEAN_SECONDS = 600.0
+_JOBS_SECONDS = 1.0
+_JOBS_KEPT_DAYS = 30.0
 _BEARER_UNUSED_SECONDS = 30 * 86_400.0
 
 
@@ -47,6 +55,9 @@ def timers(
                 per_second=now.refresh_per_second,
             )
 
+    def log_in() -> None:
+        go_on_with_logins(current().runtime.desk.logins, lambda: base.lifecycle.draining)
+
     def note(action: str, facts: Mapping[str, object]) -> None:
         base.audit.note("system", "", action, detail=facts)
 
@@ -57,17 +68,48 @@ def timers(
         "conversations": base.conversations.forget_old,
         "bearers": lambda: base.credentials.forget_bearers(_BEARER_UNUSED_SECONDS),
         "key_usage": base.key_usage.prune,
+        "parcels": base.desk.parcels.prune,
+        "proxies": base.desk.edits.hash_proxies,
+        **record_sweeps(base.desk, lambda: current().runtime.settings),
+        "logins": lambda: current().runtime.desk.logins.prune(),
+        "jobs": lambda: base.desk.jobs.prune(_JOBS_KEPT_DAYS),
     }
     return [
         Timer("show life", RENEW_SECONDS, lambda: show_life(base.workers, base.pool)),
         Timer("renew tokens", _DUE_SECONDS, renew, 1.0),
         Timer("renew all", _FORCED_SECONDS, force, 2.0),
         Timer("store kept tokens", _KEPT_SECONDS, lambda: store_kept_tokens(current().renewals)),
+        Timer("go on with logins", EVERY_SECONDS, log_in, 1.0),
         Timer("look at files", _FILES_SECONDS, lambda: current().arrivals.look(), 1.0),
         Timer("look at settings", settings.config_poll_seconds, reload),
         Timer("tell of the clock", _JUMPS_SECONDS, lambda: jumps.tell(note)),
+        Timer("work on jobs", _JOBS_SECONDS, lambda: work_on_jobs(base, current()), 1.0),
+        Timer("write records", _RECORDS_SECONDS, base.desk.recorder.flush),
         Timer("clean", _CLEAN_SECONDS, lambda: clean(sweeps), 60.0),
     ]
+
+
+def work_on_jobs(base: Foundation, held: Assembled) -> None:
+    pace, handlers = pace_of(held.runtime.settings), job_handlers(base, held)
+    Working(base.desk.jobs, handlers, pace, lambda: base.lifecycle.draining).run()
+
+
+def job_handlers(base: Foundation, held: Assembled) -> Mapping[str, JobHandler]:
+    """What people may have done to many accounts at once."""
+    checks = held.runtime.desk.actions.checks
+    return {RENEW: renewing(held.renewals, base.book), CHECK: checking(checks)}
+
+
+def record_sweeps(desk: DeskBase, settings: Callable[[], Settings]) -> dict[str, Callable[[], int]]:
+    """What is kept for people to look at, as long as the settings say."""
+    return {
+        "requests": lambda: desk.records.prune(
+            settings().requests_kept_days, settings().requests_kept_most
+        ),
+        "usage": lambda: desk.usage.prune(settings().usage_kept_days),
+        "account_events": lambda: desk.events.prune(settings().usage_kept_days),
+        "account_heat": desk.heat.prune,
+    }
 
 
 def pace_of(settings: Settings) -> Pace:

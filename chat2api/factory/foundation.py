@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chat2api.compute.pool import ComputePool
+from chat2api.factory.desk import DeskBase
 from chat2api.lifetime.budget import ByteBudget
 from chat2api.lifetime.watchdog import Watchdog
 from chat2api.runtime import Lifecycle
@@ -55,6 +56,7 @@ class Foundation:
     conversations: ConversationBook
     schedule: Schedule
     audit: Audit
+    desk: DeskBase
     watchdog: Watchdog
     transport: HttpTransport
     compute: ComputePool
@@ -64,6 +66,7 @@ class Foundation:
 
     def close(self) -> None:
         self.watchdog.stop()
+        self.desk.recorder.flush()
         self.compute.close()
         self.transport.close()
         self.store.close()
@@ -98,6 +101,7 @@ def lay_foundation(settings: Settings) -> Foundation:
         conversations=ConversationBook(store),
         schedule=Schedule(store, workers.worker_id),
         audit=Audit(store),
+        desk=DeskBase(store, workers.worker_id),
         watchdog=watchdog,
         transport=transport,
         compute=compute,

@@ -7,11 +7,11 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from chat2api.store.credentials import Credentials
-from chat2api.store.schedule import Schedule
+from chat2api.store.schedule import FORCED_REFRESH, Schedule
 
 log = logging.getLogger(__name__)
 
-JOB = "forced_refresh"
+JOB = FORCED_REFRESH
 EVERY_DAYS = 4
 HOUR = 3
 # A run begins seconds after the hour, and days differ by an hour where clocks are changed.

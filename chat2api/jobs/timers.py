@@ -18,7 +18,7 @@ from chat2api.errors import Chat2ApiError
 
 log = logging.getLogger(__name__)
 
-_THREADS = 8
+_THREADS = 12  # a job of the operator may take one for many minutes
 _JUMP_SECONDS = 1.0
 
 

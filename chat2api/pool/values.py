@@ -198,6 +198,28 @@ class Added:
 
 
 @dataclass(frozen=True, slots=True)
+class QuotaWindow:
+    """What is left of something that comes back: `used_percent` or `remaining`, as the upstream says it.
+
+    `resets_at` in epoch seconds.
+    """
+
+    name: str
+    used_percent: float | None = None
+    remaining: int | None = None
+    resets_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What the upstream said last about an account, beside its limits. `ends_at`: of the subscription."""
+
+    windows: tuple[QuotaWindow, ...] = ()
+    workspaces: tuple[str, ...] = ()
+    ends_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AccountRow:
     """An account as people look at it: no token in it but masked ones."""
 
@@ -223,6 +245,16 @@ class AccountRow:
     refreshed_at: float | None = None
     removed_at: float | None = None
     pooled: bool = True  # else it serves the seeds bound to it, and nobody else
+    position: int = 0
+    created_at: float = 0.0
+    resting_until: float = 0.0  # after a hiccup: others come first
+    has_refresh_token: bool = False
+    renewing: bool = False
+    refused_at: float | None = None  # since when its refresh token is known to be of no use
+    checked_at: float | None = None
+    quota: Quota = Quota()
+    concurrency: int | None = None  # None: as the settings say
+    revision: int = 0  # grows with every change of what people set
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from chat2api.chat.conversation import Conversation
 from chat2api.chat.events import EventStream
 from chat2api.compute.protocol import Compute
 from chat2api.lifetime.call import Call
-from chat2api.pool.values import Credential, Grant, StoredCredential
+from chat2api.pool.values import Credential, Grant, Quota, StoredCredential
 from chat2api.secret import Secret
 from chat2api.transport.protocol import Transport
 
@@ -38,6 +39,21 @@ class Model:
     name: str
     owned_by: str = "openai"
     created: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AccountCheck:
+    """What the upstream says of an account when asked how it is. Empty where it says nothing.
+
+    `limits` are the models it will not serve now and until when (epoch seconds); None when it did not tell,
+    which is not the same as none. `closed`: it has put the account, or its workspace, out of use.
+    """
+
+    email: str = ""
+    plan: str = ""
+    quota: Quota = field(default_factory=Quota)
+    limits: Mapping[str, float] | None = None
+    closed: bool = False
 
 
 class RefreshRefused(Exception):
@@ -75,6 +91,9 @@ class Provider(Protocol):
 
     def models(self, credential: Credential, io: Io) -> list[Model]:
         """What this credential may use. Raises UpstreamError."""
+
+    def check(self, credential: Credential, io: Io) -> AccountCheck:
+        """How this credential's account is, by questions that cost it nothing. Raises UpstreamError."""
 
     def stream(self, conversation: Conversation, credential: Credential, io: Io) -> EventStream:
         """One turn. Yields events that end with one `Finish`, or raises Chat2ApiError.

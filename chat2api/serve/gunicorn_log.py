@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from gunicorn.glogging import Logger
@@ -16,3 +17,5 @@ class GunicornLog(Logger):  # type: ignore[misc]
             for handler in list(log.handlers):
                 log.removeHandler(handler)
             log.propagate = True
+            # Below that it repeats each request's address as it came, with what may be secret in it.
+            log.setLevel(max(log.level, logging.INFO))

@@ -121,6 +121,11 @@ class Access:
         )
         self._allow_anonymous = allow_anonymous
 
+    @property
+    def configured_ids(self) -> tuple[str, ...]:
+        """The `key_id` of each configured key, in the order in which they were given."""
+        return tuple(digest[:12] for digest in self._configured)
+
     def identify(self, authorization: str | None, workspace_header: str | None = None) -> Principal:
         """Raises Unauthorized, with one message for every reason; RequestError for a bad workspace id;
         StorageUnavailable where a key may be valid and nobody can tell.
@@ -144,11 +149,28 @@ class Access:
             return replace(found, workspace_id=workspace)
         return _direct(found, workspace)
 
+    def digest_of(self, key: Secret) -> str | None:
+        """The hash by which a session remembers a key of this server; None for everything else.
+
+        Raises StorageUnavailable.
+        """
+        text = key.reveal().strip()
+        return None if self._pool_key(text) is None else self._hash_key(text)
+
+    def by_digest(self, digest: str) -> PoolKey | None:
+        """The key with such a hash, as long as it counts. Raises StorageUnavailable."""
+        if _is_among(digest, self._configured):
+            return PoolKey(digest[:12])
+        stored = self._stored.find(digest)
+        if stored is None or not self._counts(stored):
+            return None
+        return PoolKey(stored.key_id, None, stored)
+
     def _pool_key(self, key: str) -> PoolKey | None:
         """Keys of ours come before tokens, so that none is ever taken for the other (C22)."""
         digest = self._hash_key(key)
         if _is_among(digest, self._configured):
-            return PoolKey(digest[:12])
+            return PoolKey(digest[:12])  # as `configured_ids` has it
         stored = self._stored.find(digest) if _STORED.fullmatch(key) else None
         # A hit and a miss are the same work here.
         same = hmac.compare_digest(digest, _NO_HASH if stored is None else stored.key_hash)

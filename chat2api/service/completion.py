@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 
 from chat2api.chat.conversation import Conversation
 from chat2api.chat.cut import Cutter
-from chat2api.chat.events import EventStream, Failure, Finish, Thread
+from chat2api.chat.events import EventStream, Failure, Finish, Thread, Usage
 from chat2api.errors import (
     Blame,
     Chat2ApiError,
+    ClientGone,
     InternalError,
     NoAccountAvailable,
     PoolError,
@@ -45,7 +47,9 @@ from chat2api.service.retry import (
     pause_seconds,
 )
 from chat2api.service.seating import Seat, Seating
+from chat2api.service.tracing import AttemptTrace, Tracer, TurnTrace
 from chat2api.service.usage import UsageCounter
+from chat2api.store.request_records import Candidates
 
 log = logging.getLogger(__name__)
 
@@ -71,13 +75,28 @@ class Completions:
         usage: UsageCounter,
         seating: Seating,
         limits: TurnLimits,
+        census: Callable[[Need], Candidates | None] = lambda need: None,
     ) -> None:
+        """`census` counts the accounts that a need could choose from; asked only after a failure."""
         self._provider = provider
         self._pool = pool
         self._egress = egress
         self._usage = usage
         self._seating = seating
         self._limits = limits
+        self._census = census
+
+    @property
+    def provider_name(self) -> str:
+        return self._provider.name
+
+    def limit_key(self, conversation: Conversation) -> str:
+        """What the upstream knows the model by."""
+        return self._provider.limit_key(conversation)
+
+    def recorded_usage(self, tracer: Tracer, conversation: Conversation) -> Usage:
+        """Tokens of a request for its record; `estimated` where a part of them is guessed."""
+        return self._usage.recorded(tracer, conversation)
 
     def extend_deadline(self, conversation: Conversation, call: Call) -> None:
         """Give a turn of a slow model the longer limit."""
@@ -85,25 +104,46 @@ class Completions:
             call.deadline += self._limits.slow_request_seconds - self._limits.request_seconds
 
     def events(
-        self, conversation: Conversation, principal: Principal, call: Call, *, count_usage: bool
+        self,
+        conversation: Conversation,
+        principal: Principal,
+        call: Call,
+        *,
+        count_usage: bool,
+        tracer: Tracer | None = None,
     ) -> EventStream:
-        """The turn's events, ending with `Finish` or `Failure`. Closing it ends the upstream's turn."""
+        """The turn's events, ending with `Finish` or `Failure`. Closing it ends the upstream's turn.
+
+        `tracer` hears of what happens; all choices of a request may share one.
+        """
         conversation = self._settled(conversation, principal)
+        trace = (tracer or Tracer()).turn()
         try:
-            turn = self._attempts(conversation, principal, call)
+            turn = self._attempts(conversation, principal, call, trace)
             with closing(turn):
                 if count_usage:
-                    yield from self._usage.added(turn, conversation, call)
+                    yield from self._usage.added(turn, conversation, call, trace.used)
                 else:
                     yield from turn
         except Chat2ApiError as error:
             log.info("turn failed: %s", _for_the_log(error))
-            yield Failure(error.info)
+            yield self._failure(error, trace)
         except Exception:  # the boundary of a turn: whatever it was, the caller gets an answer
             log.exception("turn failed unexpectedly")
-            yield Failure(
-                InternalError("Internal error; the log has it under this request id.").info
+            yield self._failure(
+                InternalError("Internal error; the log has it under this request id."), trace
             )
+
+    def _failure(self, error: Chat2ApiError, trace: TurnTrace) -> Failure:
+        trace.error = error
+        if not isinstance(error, RequestError | ClientGone):
+            self._count_candidates(trace)
+        return Failure(error.info)
+
+    def _count_candidates(self, trace: TurnTrace) -> None:
+        if trace.route == "pool" and trace.need is not None:
+            excluded = frozenset(trace.tried)
+            trace.candidates = self._census(replace(trace.need, excluded=excluded))
 
     def _settled(self, conversation: Conversation, principal: Principal) -> Conversation:
         """The conversation with the server's choices filled in where the caller left them open."""
@@ -118,7 +158,7 @@ class Completions:
         return replace(conversation, keep_history=keep, workspace_id=workspace)
 
     def _attempts(
-        self, conversation: Conversation, principal: Principal, call: Call
+        self, conversation: Conversation, principal: Principal, call: Call, trace: TurnTrace
     ) -> EventStream:
         route = self._seating.route(principal)
         most = attempts_allowed(route, self._limits.retry_times)
@@ -127,20 +167,27 @@ class Completions:
         need = Need(self._provider.name, self._provider.limit_key(conversation), only=home)
         tried: set[str] = set()
         last: Chat2ApiError | None = None
+        trace.begins(route, need, tried)
         for number in range(1, most + 1):
             told = False
+            this = trace.attempt()
             try:
-                with self._seating.taken(need, principal, route, tried, call) as seat:
-                    with closing(self._attempt(conversation, need, seat, call)) as events:
+                with self._seating.taken(need, principal, route, tried, call, this) as seat:
+                    with closing(self._attempt(conversation, need, seat, call, this)) as events:
                         for event in events:
                             told = True
+                            this.heard(event)
                             yield event
-                    return
+                    this.ended(None)
+                if number > 1:
+                    self._count_candidates(trace)
+                return
             except PoolError as error:
                 if last is None:
                     raise
                 raise final_error(last, error) from None
             except Chat2ApiError as error:
+                this.ended(error)
                 call.check()
                 keeps = bool(conversation.keep_history)
                 attempt = Attempt(number, most, route, told, keeps, unplaced)
@@ -159,23 +206,25 @@ class Completions:
             raise final_error(last, refusal) from last
 
     def _attempt(
-        self, conversation: Conversation, need: Need, seat: Seat, call: Call
+        self, conversation: Conversation, need: Need, seat: Seat, call: Call, trace: AttemptTrace
     ) -> EventStream:
         """One try on one seat, with the outcome reported."""
         try:
-            with closing(self._renewing(conversation, seat, call)) as events:
+            with closing(self._renewing(conversation, seat, call, trace)) as events:
                 yield from events
-            self._report(seat, conversation, need, None)
+            self._report(seat, conversation, need, None, trace)
         except Chat2ApiError as error:
             if call.error is None:
-                self._report(seat, conversation, need, error)
+                self._report(seat, conversation, need, error, trace)
             raise
 
-    def _renewing(self, conversation: Conversation, seat: Seat, call: Call) -> EventStream:
+    def _renewing(
+        self, conversation: Conversation, seat: Seat, call: Call, trace: AttemptTrace
+    ) -> EventStream:
         """The turn; an access token that is refused is renewed once within it (decision 17)."""
         told = False
         try:
-            with closing(self._turn(conversation, seat, call)) as events:
+            with closing(self._turn(conversation, seat, call, trace)) as events:
                 for event in events:
                     told = True
                     yield event
@@ -184,11 +233,14 @@ class Completions:
             fresh = None if told or call.error is not None else self._seating.again(seat, call)
             if fresh is None:
                 raise
-        with closing(self._turn(conversation, fresh, call)) as events:
+            trace.renewed = True
+        with closing(self._turn(conversation, fresh, call, trace)) as events:
             yield from events
 
-    def _turn(self, conversation: Conversation, seat: Seat, call: Call) -> EventStream:
-        io = Io(self._egress.transport, self._egress.compute, call, seat.proxy)
+    def _turn(
+        self, conversation: Conversation, seat: Seat, call: Call, trace: AttemptTrace
+    ) -> EventStream:
+        io = Io(self._egress.transport, trace.timed(self._egress.compute), call, seat.proxy)
         cutter = Cutter(conversation.limits, self._usage.count, self._usage.prefix_within)
         finished = False
         with closing(self._provider.stream(conversation, seat.credential, io)) as upstream:
@@ -201,7 +253,12 @@ class Completions:
             raise UpstreamTruncated("The upstream stopped without ending its answer.")
 
     def _report(
-        self, seat: Seat, conversation: Conversation, need: Need, error: Chat2ApiError | None
+        self,
+        seat: Seat,
+        conversation: Conversation,
+        need: Need,
+        error: Chat2ApiError | None,
+        trace: AttemptTrace,
     ) -> None:
         if seat.lease is None:
             return
@@ -217,6 +274,7 @@ class Completions:
                 error.code or "",
             )
         self._pool.report(seat.lease, outcome)
+        trace.taught(outcome)
 
     def _as_told(
         self, error: Chat2ApiError, principal: Principal, need: Need, attempt: Attempt

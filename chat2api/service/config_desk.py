@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from chat2api.errors import InternalError, NoConfigFile
-from chat2api.settings.config_api import ApplyResult, apply_change, current_view
+from chat2api.logs import redact
+from chat2api.settings.config_api import (
+    ApplyResult,
+    apply_change,
+    current_view,
+    plan_change,
+    raw_view,
+)
 from chat2api.settings.config_file import ConfigFileError, remove_backup
+from chat2api.settings.config_merge import Merged
 from chat2api.settings.load import LoadedSettings
+from chat2api.settings.show import shown
 
 
 class SettingsSource(Protocol):
@@ -23,6 +33,25 @@ class SettingsSource(Protocol):
 
     def poll(self) -> LoadedSettings | None:
         """The settings anew if the file changed since the last look."""
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveSetting:
+    """A setting in use: its value masked, and where that came from, in words. `fixed`: the file cannot
+    change it."""
+
+    name: str
+    value: str
+    source: str
+    fixed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigTrouble:
+    """The last edit of the file is not in use. `line` from 1, None where there is none to name."""
+
+    line: int | None
+    message: str
 
 
 class ConfigDesk:
@@ -55,6 +84,49 @@ class ConfigDesk:
             return remove_backup(path)
         except ConfigFileError as error:
             raise InternalError(str(error)) from error
+
+    def source_of(self, field: str) -> str:
+        """Where the value of a setting came from, in words; empty where that is not known."""
+        loaded = None if self._source is None else self._source.current()
+        return "" if loaded is None else loaded.sources.get(field, "")
+
+    def in_file(self, field: str) -> bool:
+        """Whether the configuration file is where the value of a setting came from."""
+        loaded = None if self._source is None else self._source.current()
+        if loaded is None or loaded.config_path is None or field in loaded.fixed_fields:
+            return False
+        return field in loaded.settings.model_fields_set
+
+    def plan(self, body: object, if_match: str | None) -> Merged:
+        """What `change` would do, in words. Raises the same."""
+        loaded, path = self._file()
+        return plan_change(path, body, if_match, fixed=loaded.fixed_fields)
+
+    def raw(self) -> str:
+        """The file as text, secrets masked. Raises NoConfigFile, InternalError."""
+        return raw_view(self._file()[1], redact)
+
+    @property
+    def in_use(self) -> LoadedSettings | None:
+        return None if self._source is None else self._source.current()
+
+    def effective(self) -> list[EffectiveSetting]:
+        """Every setting, in the order of the documentation."""
+        loaded = self.in_use
+        if loaded is None:
+            return []
+        return [
+            EffectiveSetting(name, shown(loaded, name), source, name in loaded.fixed_fields)
+            for name, source in loaded.sources.items()
+        ]
+
+    @property
+    def trouble(self) -> ConfigTrouble | None:
+        """What is wrong with the file since the settings in use were read."""
+        found = None if self._source is None else self._source.problem
+        if found is None:
+            return None
+        return ConfigTrouble(getattr(found, "line", None), str(getattr(found, "message", found)))
 
     @property
     def problem(self) -> str | None:

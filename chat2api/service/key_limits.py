@@ -11,7 +11,7 @@ import logging
 import math
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
@@ -231,6 +231,10 @@ class KeyLimits:
                 raise
             log.warning("a key's limits cannot be checked; it is let through")
             return Admission()
+
+    def used_today(self, key_ids: Collection[str]) -> dict[str, int]:
+        """Tokens that keys have used of this day's budgets. Raises StorageUnavailable."""
+        return self._usage.all_used_today(key_ids, self._day_of(self._usage.now()))
 
     def _admitted(self, key: ApiKey, estimate: Callable[[], Estimate]) -> Admission:
         rate, budget = key.requests_per_minute, key.daily_tokens

@@ -58,6 +58,12 @@ class ModelCatalog:
         by_name = {model.name: model for model in [*models, *self._always]}
         return [by_name[name] for name in sorted(by_name)]
 
+    def known(self) -> list[str]:
+        """Names that the pool's accounts offer, as far as they are known now: nobody is asked."""
+        with self._lock:
+            _, models = self._kept.get("pool", (0.0, self._fallback))
+        return sorted({model.name for model in [*models, *self._always]})
+
     def find(self, name: str, principal: Principal, call: Call) -> Model:
         for model in self.available(principal, call):
             if model.name == name:

@@ -20,6 +20,7 @@ from chat2api.pool.values import Credential, Grant, RenewalClaim, StoredCredenti
 from chat2api.providers.protocol import Io, Provider, RefreshFailed, RefreshRefused
 from chat2api.secret import Secret
 from chat2api.service.egress import Egress
+from chat2api.store.account_events import EventKind
 from chat2api.store.credentials import Busy, ClaimAnswer, Credentials, Dead, Renewed, Resting
 from chat2api.store.escrow import Escrow
 from chat2api.store.vault import WrongKey
@@ -32,6 +33,8 @@ _LOOK_SECONDS = 0.1
 _INTERRUPTED = "an earlier renewal was interrupted, and what it was given was lost"
 
 Tell = Callable[[str, Mapping[str, Any]], None]
+History = Callable[[str, EventKind, str], None]
+"""What happened to an account by its id, and why."""
 
 
 class CredentialDead(Exception):
@@ -61,7 +64,8 @@ class _Unsaved:
 
 
 class Renewals:
-    """Made once per process. `tell` is given events that the operator should find in the audit log."""
+    """Made once per process. `tell` is given events that the operator should find in the audit log,
+    `history` those that belong to an account's own."""
 
     def __init__(
         self,
@@ -71,6 +75,7 @@ class Renewals:
         egress: Egress,
         now: Callable[[], float],
         tell: Tell,
+        history: History = lambda account_id, kind, reason: None,
     ) -> None:
         self._credentials = credentials
         self._escrow = escrow
@@ -78,6 +83,7 @@ class Renewals:
         self._egress = egress
         self._now = now
         self._tell = tell
+        self._history = history
         self._lock = threading.Lock()
         # What the database could not take, for as long: newer than what is stored.
         self._unsaved: dict[str, _Unsaved] = {}
@@ -179,6 +185,7 @@ class Renewals:
             self._failed(claim, RefreshFailed("internal error", after_dispatch=True))
             raise
         stored = self._save(claim, grant)
+        self._note(claim, "renewed")
         if grant.access_token is None:
             raise RenewalFailed("the token endpoint gave no access token")
         return stored
@@ -259,9 +266,16 @@ class Renewals:
         facts = {"account": claim.stored.subject, "reason": refusal.reason}
         log.warning("a refresh token was refused", extra=facts)
         self._tell("account_needs_login", facts)
+        self._note(claim, "needs_login", reason)
         return CredentialDead(reason)
 
+    def _note(self, claim: RenewalClaim, kind: EventKind, reason: str = "") -> None:
+        """A credential of no account, as callers bring them, has no history."""
+        if claim.stored.subject != claim.stored.credential_id:
+            self._history(claim.stored.subject, kind, reason)
+
     def _failed(self, claim: RenewalClaim, failure: RefreshFailed) -> RenewalFailed:
+        self._note(claim, "renewal_failed", failure.reason)
         try:
             until = self._credentials.postpone(claim, failure.reason, unsure=failure.after_dispatch)
         except StorageUnavailable:

@@ -17,6 +17,7 @@ from chat2api.service.egress import Egress
 from chat2api.service.fresh import FreshTokens
 from chat2api.service.retry import Route
 from chat2api.service.seats import OpenSeats
+from chat2api.service.tracing import AttemptTrace, Tracer
 
 
 class Conversations(Protocol):
@@ -85,19 +86,30 @@ class Seating:
 
     @contextmanager
     def taken(
-        self, need: Need, principal: Principal, route: Route, tried: set[str], call: Call
+        self,
+        need: Need,
+        principal: Principal,
+        route: Route,
+        tried: set[str],
+        call: Call,
+        trace: AttemptTrace | None = None,
     ) -> Iterator[Seat]:
         """Hold a seat inside the block. An account of the pool is added to `tried`.
 
         Raises PoolError, Overloaded, UpstreamAuthFailed, UpstreamRenewalFailed, Unauthorized.
         """
+        trace = trace or Tracer().turn().attempt()
         if route != "pool":
             with self._open_seats.taken():
+                trace.seated()
                 yield self._seat(self._brought(principal, call))
             return
         with self._pool.lease(replace(need, excluded=frozenset(tried)), call) as lease:
             tried.add(lease.account.account_id)
-            yield self._seat(self._tokens.of(lease.account, call), lease)
+            trace.seated(lease.account.account_id)
+            account = self._tokens.of(lease.account, call)
+            trace.renewed = account is not lease.account
+            yield self._seat(account, lease)
 
     def again(self, seat: Seat, call: Call) -> Seat | None:
         """The same seat with a new access token, after the old one was refused; None when there is none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from chat2api.settings.config_file import (
     read_document,
     write_document,
 )
-from chat2api.settings.config_merge import merge
+from chat2api.settings.config_merge import Merged, merge
+from chat2api.settings.config_raw import masked_text
 from chat2api.settings.config_view import render
 from chat2api.settings.load import LoadedSettings, yaml_problems
 from chat2api.settings.yaml_file import revision_of
@@ -62,6 +64,25 @@ def apply_change(
     )
 
 
+def plan_change(
+    path: Path, body: object, if_match: str | None, fixed: frozenset[str] = frozenset()
+) -> Merged:
+    """What `apply_change` would do, without doing it. Raises the same."""
+    document = _read(path)
+    merged = merge(document, body, if_match, fixed)
+    if merged.changes:
+        _refuse_broken(document.dump(), path)
+    return merged
+
+
+def raw_view(path: Path, scrub: Callable[[str], str]) -> str:
+    """The file's text with its comments, secrets masked; `scrub` as for `masked_text`. Raises InternalError where it is not YAML."""
+    try:
+        return masked_text(read_document(path).text, path.name, scrub)
+    except ConfigFileError as error:
+        raise InternalError(str(error)) from error
+
+
 def _read(path: Path) -> ConfigDocument:
     try:
         return read_document(path)
@@ -71,11 +92,15 @@ def _read(path: Path) -> ConfigDocument:
 
 def _write(path: Path, document: ConfigDocument) -> ConfigDocument:
     text = document.dump()
+    _refuse_broken(text, path)
+    write_document(path, text)
+    return ConfigDocument(document.data, revision_of(text.encode()), text)
+
+
+def _refuse_broken(text: str, path: Path) -> None:
     problems = yaml_problems(text, path.name)
     if problems:
         raise _refused(str(problems[0]))
-    write_document(path, text)
-    return ConfigDocument(document.data, revision_of(text.encode()), text)
 
 
 def _refused(problem: str) -> Chat2ApiError:

@@ -17,6 +17,7 @@ from chat2api.settings.checks import is_base_url, is_proxy
 from chat2api.settings.config_accounts import merge_accounts
 from chat2api.settings.config_body import as_list, as_object, as_text, as_wanted, bad, outdated
 from chat2api.settings.config_file import ConfigDocument
+from chat2api.settings.config_plain import PLAIN, merge_plain
 from chat2api.settings.config_view import (
     AUTH_TOKENS,
     BASE_URL,
@@ -59,7 +60,7 @@ def merge(
     `revision` is the one that the caller saw, None when they did not say (then the body's counts).
     `fixed` names settings that the environment decides. Raises RequestError (400), Conflict (409).
     """
-    known = [*(home.field for home in HOMES), CHATGPTS, "revision", *_ECHOED]
+    known = [*(home.field for home in HOMES), PLAIN, CHATGPTS, "revision", *_ECHOED]
     fields = as_object(body, "body", known)
     seen = revision or as_text(fields.get("revision", ""), "revision")
     if seen and _bare(seen) not in ("*", document.revision):
@@ -72,6 +73,9 @@ def merge(
     for home, strip in ((AUTH_TOKENS, strip_bearer), (PREFIXES, str.strip)):
         if home.field in fields:
             _note(merged, home, _merge_list(data, home, fields[home.field], strip), fixed)
+    if PLAIN in fields:
+        for setting, change in merge_plain(data, fields[PLAIN]).items():
+            _note_one(merged, setting, setting, [change], fixed)
     if CHATGPTS in fields:
         merged.changes.extend(merge_accounts(data, fields[CHATGPTS]))
     _settle_keys(merged, data, fixed)
@@ -83,10 +87,16 @@ def _bare(etag: str) -> str:
 
 
 def _note(merged: Merged, home: Home, changes: Sequence[str], fixed: frozenset[str]) -> None:
+    _note_one(merged, home.field, home.setting, changes, fixed)
+
+
+def _note_one(
+    merged: Merged, name: str, setting: str, changes: Sequence[str], fixed: frozenset[str]
+) -> None:
     merged.changes.extend(changes)
-    if changes and home.setting in fixed:
+    if changes and setting in fixed:
         merged.warnings.append(
-            f"{home.field} is set by the environment or the command line; what the file says counts "
+            f"{name} is set by the environment or the command line; what the file says counts "
             "when it is not."
         )
 

@@ -13,6 +13,7 @@ from typing import Any
 from ruamel.yaml.comments import CommentedMap
 
 from chat2api.settings.bearer import strip_bearer
+from chat2api.settings.config_plain import PLAIN, shown_plain
 from chat2api.settings.convert import split_list
 from chat2api.settings.entry import ENTRY_FIELDS, SECRET_FIELDS
 from chat2api.settings.mask import mask_address, mask_secret
@@ -79,6 +80,7 @@ def render(
         BASE_URL.field: shown_addresses(BASE_URL.value(data)),
         AUTH_TOKENS.field: _tokens(stored_items(AUTH_TOKENS.value(data))),
         PREFIXES.field: _tokens(stored_items(PREFIXES.value(data))),
+        PLAIN: shown_plain(data),
         CHATGPTS: [_account(index, entry) for index, entry in enumerate(stored_accounts(data))],
     }
 

@@ -55,8 +55,12 @@ def apply_demo(loaded: LoadedSettings) -> LoadedSettings:
 
 
 def with_upstream(loaded: LoadedSettings, simulator_url: str) -> LoadedSettings:
-    """The same settings with the simulator as upstream."""
-    return _changed(loaded, {"chatgpt_base_url": (simulator_url,)})
+    """The same settings with the simulator as upstream, and as the server to log in at."""
+    login: dict[str, object] = {"openai_auth_issuer": simulator_url}
+    for name in ("openai_auth_token_url", "openai_auth_authorize_url"):
+        if getattr(loaded.settings, name) is not None:
+            login[name] = None
+    return _changed(loaded, {"chatgpt_base_url": (simulator_url,), **login})
 
 
 def _changed(loaded: LoadedSettings, changes: dict[str, object]) -> LoadedSettings:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field as default
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -44,7 +46,7 @@ class LoadedSettings:
 
     `config_path` is the YAML file in use, None without one; `config_revision` stands for the bytes that
     were read from it. `fixed_fields` are those that the command line or a variable sets, so that the
-    file cannot change them.
+    file cannot change them. `loaded_at` in epoch seconds.
     """
 
     settings: Settings
@@ -53,6 +55,7 @@ class LoadedSettings:
     config_revision: str | None = None
     has_auth_section: bool = False
     fixed_fields: frozenset[str] = frozenset()
+    loaded_at: float = default(default_factory=time.time, compare=False)
 
 
 def load_settings(

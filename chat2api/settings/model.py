@@ -106,6 +106,14 @@ class Settings(BaseModel):
     refresh_per_second: float = Field(
         2, gt=0, le=1000, description="Refreshes begun per second, at most."
     )
+    openai_auth_issuer: BaseUrl | None = Field(
+        None,
+        description="The login server, for logging in; unset: the one of OPENAI_AUTH_TOKEN_URL, else "
+        "OpenAI's. Its /oauth/token also renews, unless that is set.",
+    )
+    openai_auth_authorize_url: BaseUrl | None = Field(
+        None, description="Where a login by browser begins; unset: on that login server."
+    )
     openai_auth_token_url: BaseUrl | None = Field(
         None, description="Where refresh tokens are exchanged; unset: by the kind of token."
     )
@@ -239,6 +247,20 @@ class Settings(BaseModel):
         (),
         description="Encrypts stored tokens, 16 characters or more; further ones are old keys that can "
         "still read. Unset: made in DATA_DIR.",
+    )
+    requests_kept_days: int = Field(
+        14, ge=1, le=3650, description="How long records of requests are kept."
+    )
+    requests_kept_most: int = Field(
+        1_000_000, ge=1000, le=100_000_000, description="Records of requests kept, at most."
+    )
+    usage_kept_days: int = Field(
+        400, ge=1, le=3650, description="How long sums of usage and accounts' histories are kept."
+    )
+    log_content: bool = Field(
+        False,
+        description="Keep prompts and answers with the records of requests, encrypted; else no word of "
+        "them is kept.",
     )
     tz: Annotated[str, AfterValidator(is_zone)] = Field(
         "", description="Time zone of schedules, such as Asia/Shanghai; empty: the system's."

@@ -7,6 +7,7 @@ How a call runs, and where to look:
     sentinel proof  seeds and tokens handed out, and whether they come back right and unused
     accounts tokens who may call: accounts and access tokens, and how tokens look
     grants quotas   refresh tokens with a ledger of their exchanges; turns left
+    signing_in      device codes and authorization codes: logins that begin with a person
     validation      the body schema of conversation calls
     performance     plays a scenario: turn -> script -> frames, and keeps the conversation
     streaming       frames on their way out: tempo, faults, stopping, resuming
@@ -33,7 +34,16 @@ from chat2api.simulator.accounts import Account
 from chat2api.simulator.config import Config
 from chat2api.simulator.exchange import Handler, handle, with_faults
 from chat2api.simulator.refusals import not_found
-from chat2api.simulator.routes import account, control, conversation, home, oauth, sentinel, stored
+from chat2api.simulator.routes import (
+    account,
+    control,
+    conversation,
+    home,
+    oauth,
+    sentinel,
+    signing_in,
+    stored,
+)
 from chat2api.simulator.simulator import Simulator
 
 _BOTH = ("/backend-api", "/backend-anon")
@@ -80,6 +90,24 @@ _ROUTES: tuple[tuple[str, str, tuple[str, ...], str, Handler], ...] = (
     ),
     ("GET", "/wham/usage", _LOGIN, "usage", with_faults(account.usage)),
     ("POST", "/oauth/token", ("",), "oauth_token", oauth.token),
+    ("GET", "/oauth/authorize", ("",), "authorize", with_faults(signing_in.authorize)),
+    ("POST", "/oauth/authorize", ("",), "authorize_answer", with_faults(signing_in.decide)),
+    (
+        "POST",
+        "/api/accounts/deviceauth/usercode",
+        ("",),
+        "device_usercode",
+        with_faults(signing_in.usercode),
+    ),
+    (
+        "POST",
+        "/api/accounts/deviceauth/token",
+        ("",),
+        "device_token",
+        with_faults(signing_in.device_token),
+    ),
+    ("GET", "/codex/device", ("",), "device_page", with_faults(signing_in.device_page)),
+    ("POST", "/codex/device", ("",), "device_answer", with_faults(signing_in.device_answer)),
 )
 ENDPOINTS = tuple(dict.fromkeys(route[3] for route in _ROUTES))
 

@@ -87,6 +87,29 @@ class Config(BaseModel):
         description="Where the token endpoint's errors say their code: `error.code`, `error`, "
         "`code`; auto: the first for refresh_token_…, else the second.",
     )
+    # --- people who log in
+    device_login: Literal["offered", "not_offered"] = Field(
+        default="offered", description="not_offered: asking for a device code is 404."
+    )
+    device_code_field: Literal["user_code", "usercode"] = Field(
+        default="user_code", description="Under which name the code is answered."
+    )
+    device_interval: float = Field(
+        default=5, gt=0, description="Seconds between two questions about a device code."
+    )
+    device_interval_form: Literal["text", "number"] = Field(
+        default="text", description="How that interval is written."
+    )
+    device_seconds: float = Field(default=900, gt=0, description="Life of a device code.")
+    device_expiry: Literal["none", "expires_in", "expires_at"] = Field(
+        default="none", description="Whether and how its life is told."
+    )
+    device_pending: Literal["403", "404", "authorization_pending"] = Field(
+        default="403", description="The answer while nobody has entered it."
+    )
+    device_slow_down: bool = Field(
+        default=False, description="Questions that come too soon are answered slow_down."
+    )
     # --- who and what
     anonymous: bool = Field(default=True, description="Serve /backend-anon at all (else 401).")
     unknown_models: Literal["accept", "refuse"] = Field(

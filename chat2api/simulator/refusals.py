@@ -93,6 +93,10 @@ _GRANT_TEXTS = {
     "invalid_grant": "Unknown or invalid refresh token.",
     "unsupported_grant_type": "Grant type not supported.",
     "invalid_request": "The request is missing a required parameter.",
+    "authorization_pending": "Nobody has entered the code yet.",
+    "slow_down": "You ask too often.",
+    "access_denied": "The person did not allow it.",
+    "expired_token": "The code has expired.",
 }
 
 

@@ -17,6 +17,7 @@ from chat2api.simulator.grants import Grants
 from chat2api.simulator.journal import Journal
 from chat2api.simulator.quotas import Quotas
 from chat2api.simulator.sentinel import Conduits, Sentinel
+from chat2api.simulator.signing_in import SigningIn
 from chat2api.simulator.tokens import Kind
 
 
@@ -50,6 +51,7 @@ class Simulator:
         self.sentinel = Sentinel(lambda: self.config, self.clock)
         self.conduits = Conduits(self.clock)
         self.conversations = Conversations(self.clock)
+        self.signing_in = SigningIn(lambda: self.config, self.clock)
 
     def configure(self, updates: Mapping[str, Any]) -> Config:
         """Replaces the configuration; raises pydantic.ValidationError and then changes nothing."""
@@ -73,6 +75,12 @@ class Simulator:
             self.grants.drop(account.name)
         else:
             self.grants.issue(account.name, refresh, account.client_id)
+
+    def sign_in(self, name: str, client_id: str) -> tuple[Account, str]:
+        """A person logs in with a program: a new access token and the first refresh token of its chain."""
+        account = self.renew(name)
+        assert account is not None
+        return account, self.grants.issue(name, "rt", client_id).newest
 
     def renew(self, name: str) -> Account | None:
         """A new access token for an account; None when there is no such account."""

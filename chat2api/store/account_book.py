@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, TypeVar
 
-from sqlalchemy import Connection, and_, case, exists, func, or_, select, update
+from sqlalchemy import Connection, and_, case, exists, func, or_, select, true, update
 
 from chat2api.pool.refreshing import USABLE_BEFORE_END
 from chat2api.pool.values import Account, AccountRow, PoolCounts
@@ -62,6 +62,7 @@ class ExportedAccount:
     proxy: Secret | None
     refreshed_at: float | None
     failed: bool
+    note: str = ""
 
 
 class AccountBook:
@@ -119,6 +120,15 @@ class AccountBook:
         rows = self._rows(FOR_PEOPLE.where(_a.account_id == account_id))
         return rows[0] if rows else None
 
+    def rows_of(self, account_ids: Sequence[str]) -> list[AccountRow]:
+        """These, in this order, removed ones included; those that are not there are left out."""
+        found: dict[str, AccountRow] = {}
+        for start in range(0, len(account_ids), _IDS_AT_ONCE):
+            some = account_ids[start : start + _IDS_AT_ONCE]
+            rows = self._rows(FOR_PEOPLE.where(_a.account_id.in_(some)))
+            found |= {row.account_id: row for row in rows}
+        return [found[one] for one in account_ids if one in found]
+
     def account(self, account_id: str) -> Account | None:
         """As a turn is given it, its access token opened; None when it is not there. Raises WrongKey."""
         query = FOR_A_TURN.where(_a.account_id == account_id, _a.removed_at.is_(None))
@@ -168,6 +178,7 @@ class AccountBook:
             opened(row.proxy),
             row.refreshed_at,
             bool(row.failed),
+            row.note,
         )
 
     def _rows(self, query: Any) -> list[AccountRow]:
@@ -216,6 +227,12 @@ class AccountBook:
     def restore(self, account_ids: Sequence[str]) -> int:
         return self._change(account_ids, {"removed_at": None}, _a.removed_at.is_not(None))
 
+    def forget(self, account_ids: Sequence[str]) -> int:
+        """For good, tokens included, whether they were removed before or not. How many were there."""
+        count = self._change(account_ids, {"removed_at": 0.0}, true())
+        self.purge()
+        return count
+
     def pause(self, account_ids: Sequence[str]) -> int:
         """Not used until resumed, and still renewed meanwhile."""
         return self._change(account_ids, {"paused": True}, ~_a.paused)
@@ -255,6 +272,7 @@ class AccountBook:
         values = {name: value for name, value in changes.items() if name == "note"}
         if "proxy" in changes:
             values["proxy"] = self._store.vault.seal_or_none(changes["proxy"])
+            values["proxy_hash"] = self._store.vault.hash_or_none(changes["proxy"])
         return self._change([account_id], values, _a.removed_at.is_(None)) == 1
 
     def purge(self) -> int:

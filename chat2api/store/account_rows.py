@@ -23,6 +23,7 @@ from chat2api.pool.values import (
 from chat2api.secret import Secret
 from chat2api.settings.mask import mask_userinfo
 from chat2api.store import tables
+from chat2api.store.quotas import quota_of
 from chat2api.store.vault import Vault, WrongKey
 
 log = logging.getLogger(__name__)
@@ -132,6 +133,7 @@ FOR_PEOPLE = select(
     _c.refreshed_at,
     _c.refresh_error,
     _c.refresh_error_at,
+    _c.refresh_until,
     RENEWABLE.label("renewable"),
     (_c.dead_hash.is_not(None) & (_c.dead_hash == _c.refresh_hash)).label("dead"),
 ).join(tables.credentials, _c.credential_id == _a.credential_id)
@@ -165,6 +167,16 @@ def row_for_people(
         refreshed_at=row.refreshed_at,
         removed_at=row.removed_at,
         pooled=bool(row.pooled),
+        position=row.position,
+        created_at=row.created_at,
+        resting_until=row.resting_until,
+        has_refresh_token=row.refresh_token is not None,
+        renewing=row.refresh_until > now,
+        refused_at=row.refresh_error_at if row.dead else None,
+        checked_at=row.checked_at,
+        quota=quota_of(row.quota),
+        concurrency=row.concurrency,
+        revision=row.revision,
     )
 
 

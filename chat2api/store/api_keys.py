@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from chat2api.errors import NotFound, RequestError
+from chat2api.errors import Conflict, NotFound, RequestError
 from chat2api.secret import Secret
 from chat2api.store.opening import Store
 from chat2api.store.tables import api_keys
@@ -45,6 +46,8 @@ _MOST_MODELS = 100
 _MOST_PER_MINUTE = 1_000_000
 _MOST_TOKENS = 10**15
 _USE_WAIT_SECONDS = 0.2
+_MOST_LISTED = 500
+_KEY_ID = re.compile(r"key_[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +79,26 @@ class ApiKey:
         return self.requests_per_minute is not None or self.daily_tokens is not None
 
 
+class AlreadyMade(Conflict):
+    """A key was made under this id before; its text cannot be had again."""
+
+    code = "key_already_made"
+
+
+class LastKey(Conflict):
+    """Without this key nobody could use the server."""
+
+    code = "last_key"
+
+
 class ApiKeys:
     """Every method raises StorageUnavailable."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+
+    def now(self) -> float:
+        return self._store.now()
 
     def create(
         self,
@@ -91,12 +109,17 @@ class ApiKeys:
         expires_at: float | None = None,
         requests_per_minute: int | None = None,
         daily_tokens: int | None = None,
+        key_id: str | None = None,
     ) -> tuple[ApiKey, Secret]:
-        """A new named key, and its text, which cannot be had again. Raises RequestError."""
+        """A new named key, and its text, which cannot be had again.
+
+        `key_id`, one of `new_key_id`, makes it once however often it is asked for. Raises RequestError,
+        AlreadyMade.
+        """
         secret = _new_secret()
         now = self._store.now()
         made = ApiKey(
-            key_id=f"key_{secrets.token_hex(6)}",
+            key_id=new_key_id() if key_id is None else _checked_id(key_id),
             label=_checked_label(label),
             kind="named",
             hint=hint_of(secret),
@@ -110,8 +133,17 @@ class ApiKeys:
             daily_tokens=_checked_limit(daily_tokens, _MOST_TOKENS, "daily_tokens"),
             created_at=now,
         )
-        self._store.database.write(lambda connection: _insert(connection, made), durable=True)
+        try:
+            self._store.database.write(lambda connection: _insert(connection, made), durable=True)
+        except IntegrityError:
+            raise AlreadyMade("This key was made already; it was shown then.") from None
         return made, secret
+
+    def get(self, key_id: str) -> ApiKey | None:
+        """The key with this id, expired and revoked ones too."""
+        query = select(api_keys).where(api_keys.c.key_id == key_id)
+        row = self._store.database.read(lambda connection: connection.execute(query).first())
+        return None if row is None else _key_of(row)
 
     def find(self, key_hash: str) -> ApiKey | None:
         """The key with this hash, expired and revoked ones too."""
@@ -121,9 +153,7 @@ class ApiKeys:
 
     def first(self) -> ApiKey | None:
         """The key that was made because none was configured."""
-        query = select(api_keys).where(api_keys.c.key_id == FIRST)
-        row = self._store.database.read(lambda connection: connection.execute(query).first())
-        return None if row is None else _key_of(row)
+        return self.get(FIRST)
 
     def list(self) -> tuple[ApiKey, ...]:
         """All keys, the newest first."""
@@ -131,12 +161,81 @@ class ApiKeys:
         rows = self._store.database.read(lambda connection: connection.execute(query).all())
         return tuple(_key_of(row) for row in rows)
 
-    def revoke(self, key_id: str) -> ApiKey:
-        """Refuse the key from now on; for ever. Again is no error. Raises NotFound."""
+    def page(
+        self, *, usable: bool, most: int = 100, before: str | None = None
+    ) -> tuple[ApiKey, ...]:
+        """Those that are valid, or those that ended; the newest first, older ones than key `before`."""
+        c = api_keys.c
+        query = select(api_keys).where(
+            _usable(self._store.now()) if usable else ~_usable(self._store.now())
+        )
+        if before is not None:
+            since = select(c.created_at).where(c.key_id == before).scalar_subquery()
+            query = query.where(
+                or_(c.created_at < since, and_(c.created_at == since, c.key_id > before))
+            )
+        query = query.order_by(c.created_at.desc(), c.key_id).limit(min(most, _MOST_LISTED))
+        rows = self._store.database.read(lambda connection: connection.execute(query).all())
+        return tuple(_key_of(row) for row in rows)
+
+    def change(
+        self,
+        key_id: str,
+        *,
+        label: str,
+        scopes: Iterable[str],
+        models: Iterable[str],
+        expires_at: float | None,
+        requests_per_minute: int | None,
+        daily_tokens: int | None,
+    ) -> tuple[ApiKey, ApiKey]:
+        """Set everything that may be set; the key before and after. Those made here only.
+
+        Raises RequestError, NotFound, Conflict for a key that was revoked.
+        """
+        this, now = api_keys.c.key_id == key_id, self._store.now()
+        wanted: dict[str, Any] = {
+            "label": _checked_label(label),
+            "scopes": _checked_scopes(scopes),
+            "models": _checked_models(models),
+            "requests_per_minute": _checked_limit(
+                requests_per_minute, _MOST_PER_MINUTE, "requests_per_minute"
+            ),
+            "daily_tokens": _checked_limit(daily_tokens, _MOST_TOKENS, "daily_tokens"),
+        }
+
+        def work(connection: Connection) -> tuple[ApiKey, ApiKey]:
+            row = connection.execute(select(api_keys).where(this).with_for_update()).first()
+            if row is None:
+                raise NotFound("There is no such key.")
+            held = _key_of(row)
+            if held.kind != "named":
+                raise RequestError("Only keys that were made by name can be changed.")
+            if held.revoked_at is not None:
+                raise Conflict("This key is revoked, and stays so.")
+            # An end that has passed already may stay as it is.
+            same = expires_at == held.expires_at
+            ends = held.expires_at if same else _checked_end(expires_at, now)
+            changed = replace(held, **wanted, expires_at=ends)
+            connection.execute(update(api_keys).where(this).values(_columns_of(changed)))
+            return held, changed
+
+        return self._store.database.write(work, durable=True)
+
+    def revoke(self, key_id: str, *, keep_one: bool = False) -> ApiKey:
+        """Refuse the key from now on; for ever. Again is no error. Raises NotFound.
+
+        `keep_one` raises LastKey where it is the last valid one stored here.
+        """
         this = api_keys.c.key_id == key_id
         now = self._store.now()
 
         def work(connection: Connection) -> Row[Any] | None:
+            if keep_one:
+                # Locked, so that two of the last two cannot both think the other stays.
+                usable = select(api_keys.c.key_id).where(_usable(now)).with_for_update()
+                if set(connection.execute(usable).scalars()) == {key_id}:
+                    raise LastKey("This is the last valid key: without it nobody can use the API.")
             connection.execute(
                 update(api_keys).where(this, api_keys.c.revoked_at.is_(None)).values(revoked_at=now)
             )
@@ -207,6 +306,10 @@ def announce_first_key(secret: Secret) -> None:
     )
 
 
+def new_key_id() -> str:
+    return f"key_{secrets.token_hex(6)}"
+
+
 def hint_of(secret: Secret) -> str:
     """Enough to tell one's keys apart."""
     return f"sk-…{secret.reveal()[-4:]}"
@@ -217,6 +320,12 @@ def _new_secret() -> Secret:
 
 
 # --- what may be asked for
+
+
+def _checked_id(key_id: str) -> str:
+    if not _KEY_ID.fullmatch(key_id):
+        raise RequestError("This is not an id of a key.", param="key_id")
+    return key_id
 
 
 def _checked_label(label: str) -> str:
@@ -274,16 +383,28 @@ def _insert(connection: Connection, key: ApiKey) -> None:
             key_id=key.key_id,
             key_hash=key.key_hash,
             kind=key.kind,
-            label=key.label,
             hint=key.hint,
-            scopes=" ".join(sorted(key.scopes)),
-            models="\n".join(key.models),
-            expires_at=key.expires_at,
-            requests_per_minute=key.requests_per_minute,
-            daily_tokens=key.daily_tokens,
             created_at=key.created_at,
+            **_columns_of(key),
         )
     )
+
+
+def _columns_of(key: ApiKey) -> dict[str, Any]:
+    """Of what may be changed later."""
+    return {
+        "label": key.label,
+        "scopes": " ".join(sorted(key.scopes)),
+        "models": "\n".join(key.models),
+        "expires_at": key.expires_at,
+        "requests_per_minute": key.requests_per_minute,
+        "daily_tokens": key.daily_tokens,
+    }
+
+
+def _usable(now: float) -> ColumnElement[bool]:
+    c = api_keys.c
+    return and_(c.revoked_at.is_(None), or_(c.expires_at.is_(None), c.expires_at > now))
 
 
 def _key_of(row: Row[Any]) -> ApiKey:

@@ -25,6 +25,9 @@ class ArrivalBook:
     def __init__(self, store: Store) -> None:
         self._store = store
 
+    def now(self) -> float:
+        return self._store.now()
+
     # --- entries of files
 
     def fingerprint(self, *texts: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import ColumnElement, Row, or_, select
 
 from chat2api.errors import StorageUnavailable
 from chat2api.logs import redact
@@ -20,7 +20,11 @@ log = logging.getLogger(__name__)
 _LONGEST_TEXT = 500
 _LONGEST_DETAIL = 8_000
 _MOST_ENTRIES = 500
+_MOST_EARLY = 1_000
+_MOST_ACTIONS = 200
 _WAIT_SECONDS = 2.0
+
+_e = audit.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,39 @@ class AuditEntry:
     action: str
     target: str
     detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """What is empty does not count. `actor` is somebody, or a kind of them: "session" for all sessions.
+
+    `since` and `until` in epoch seconds, the second exclusive.
+    """
+
+    action: str = ""
+    actor: str = ""
+    target: str = ""
+    since: float | None = None
+    until: float | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return self == AuditFilter()
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        found: list[ColumnElement[bool]] = []
+        if self.action:
+            found.append(_e.action == self.action)
+        if self.actor:
+            kind = _e.actor.startswith(f"{self.actor} ", autoescape=True)
+            found.append(or_(_e.actor == self.actor, kind))
+        if self.target:
+            found.append(_e.target == self.target)
+        if self.since is not None:
+            found.append(_e.at >= self.since)
+        if self.until is not None:
+            found.append(_e.at < self.until)
+        return found
 
 
 class Audit:
@@ -70,14 +107,33 @@ class Audit:
         except StorageUnavailable:
             log.warning("an audit entry stands in this log only", extra=_for_the_log(row))
 
-    def recent(self, limit: int = 100, before: int | None = None) -> list[AuditEntry]:
+    def has_early(self, action: str) -> bool:
+        """Whether it was among the first thousand things done here. Raises StorageUnavailable."""
+        first = select(_e.action).order_by(_e.entry_id).limit(_MOST_EARLY).subquery()
+        query = select(first.c.action).where(first.c.action == action).limit(1)
+        row = self._store.database.read(lambda connection: connection.execute(query).first())
+        return row is not None
+
+    def recent(
+        self,
+        limit: int = 100,
+        before: int | None = None,
+        which: AuditFilter = AuditFilter(),
+    ) -> list[AuditEntry]:
         """The newest first; `before` an entry id, for the page after it. Raises StorageUnavailable."""
-        query = select(audit).order_by(audit.c.entry_id.desc())
+        query = select(audit).where(*which.conditions()).order_by(_e.entry_id.desc())
         if before is not None:
-            query = query.where(audit.c.entry_id < before)
+            query = query.where(_e.entry_id < before)
         query = query.limit(max(1, min(limit, _MOST_ENTRIES)))
         rows = self._store.database.read(lambda connection: connection.execute(query).all())
         return [_entry_of(row) for row in rows]
+
+    def actions(self) -> list[str]:
+        """Every kind of action there is an entry of, for a menu. Raises StorageUnavailable."""
+        query = select(_e.action).distinct().order_by(_e.action).limit(_MOST_ACTIONS)
+        return list(
+            self._store.database.read(lambda connection: connection.execute(query).scalars())
+        )
 
 
 def _for_the_log(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -117,6 +117,9 @@ jobs = Table(
     _text("arguments", "{}"),
     Column("state", String(20), nullable=False, server_default="waiting"),
     _count("total"),
+    _count("ok"),  # how its items ended, counted with each
+    _count("failed"),
+    _count("skipped"),
     _flag("cancelled"),  # somebody asked for it; the state follows
     _text("message"),
     _moment("created_at"),
@@ -171,6 +174,7 @@ logins = Table(
     _moment("next_poll_at"),
     _moment("created_at"),
     _moment("expires_at"),
+    _moment("seen_at"),  # when somebody last looked at its page: asking rests while nobody does
     _time("ended_at"),
     _text("result", "{}"),
     Column("owner", String(80)),

@@ -171,6 +171,8 @@ class Intake:
             return Added("unchanged", account_id)
         verdict: AddVerdict = "revived" if row["removed_at"] is not None else "updated"
         on_account, on_credential = changes
+        if verdict == "revived":
+            on_account["source"] = source
         row.update(on_account)
         self._renew(connection, batch, row, on_credential)
         derived = selectable(row, batch.now)
@@ -277,6 +279,7 @@ class Intake:
             "workspace_id": new.workspace_id,
             "note": new.note,
             "proxy": self._store.vault.seal_or_none(new.proxy),
+            "proxy_hash": self._store.vault.hash_or_none(new.proxy),
             "look": look_text(new.look),
             "position": batch.position,
             "pooled": new.pooled,

@@ -91,6 +91,7 @@ def _merged(row: AnyRow, known: AnyRow) -> dict[str, Any]:
         "removed_at": None,
         "pooled": known.pooled or row.pooled,
         "proxy": known.proxy or row.proxy,
+        "proxy_hash": known.proxy_hash if known.proxy else row.proxy_hash,
         "note": known.note or row.note,
         "look": known.look if known.look not in ("", "{}") else row.look,
         "running": known.running + row.running,

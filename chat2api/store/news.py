@@ -15,6 +15,11 @@ from chat2api.store.account_rows import look_text, open_or_log
 from chat2api.store.vault import Vault
 
 
+def _is_given(label: str) -> bool:
+    """Whether the upstream's name for it may take its place: a name that a person chose stays."""
+    return not label or "@" in label
+
+
 @dataclass(slots=True)
 class Batch:
     """What one transaction knows and will write. Rows are dicts of column values."""
@@ -63,7 +68,7 @@ class News:
         if new.pooled and not row["pooled"]:
             on_account["pooled"] = True
         facts = {
-            "label": new.email or claims.email,
+            "label": (new.email or claims.email) if _is_given(row["label"]) else "",
             "plan": new.plan or (claims.plan if on_credential else ""),
             "note": new.note if not row["note"] else "",
             "user_id": claims.user_id,
@@ -72,6 +77,7 @@ class News:
         on_account |= {name: fact for name, fact in facts.items() if fact and fact != row[name]}
         if new.proxy is not None and not self._same(row["proxy"], new.proxy):
             on_account["proxy"] = self._vault.seal(new.proxy)
+            on_account["proxy_hash"] = self._vault.hash_or_none(new.proxy)
         if new.refused:
             dead_account, dead_credential = self._told_dead(batch, row, new)
             return on_account | dead_account, dead_credential

@@ -60,6 +60,9 @@ class PickOptions:
 
 # --- statements
 
+# An account may have a bound of its own.
+_MOST = func.coalesce(_a.concurrency, bindparam("most"))
+
 
 def _candidates() -> Select[Any]:
     """Who may serve now; parameters: provider, model, now, most."""
@@ -72,7 +75,7 @@ def _candidates() -> Select[Any]:
         FOR_A_TURN.where(
             _a.provider == bindparam("provider"),
             _a.selectable,
-            _a.running < bindparam("most"),
+            _a.running < _MOST,
             ~limited,
         )
         .limit(1)
@@ -95,7 +98,7 @@ _STRICTLY = (_fresh(_IN_TURN), _IN_TURN)
 
 _TAKE = (
     update(tables.accounts)
-    .where(_a.account_id == bindparam("the_id"), _a.selectable, _a.running < bindparam("most"))
+    .where(_a.account_id == bindparam("the_id"), _a.selectable, _a.running < _MOST)
     .values(running=_a.running + 1, last_used_at=bindparam("now"))
 )
 # Only what the order goes by is changed: each costs the upkeep of an index.

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import re
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Table, select, update
 
 from chat2api.store import tables
+from chat2api.store.desk_tables import requests
 from chat2api.store.engine import Database
 from chat2api.store.once import replace_file
 from chat2api.store.vault import Vault, WrongKey
@@ -38,7 +40,10 @@ def reseal(database: Database, vault: Vault) -> int:
     In small transactions: an interruption leaves both keys in use, and the next start goes on. The key
     check is changed last, so that the old key is asked for until all is done.
     """
-    changed = sum(
+    changed = 0
+    if _is_changed(database, vault):  # to look for them means reading every request that is kept
+        changed += _reseal_column(database, vault, requests, "record_id", "content")
+    changed += sum(
         _reseal_column(database, vault, table, key, column)
         for table, key, columns in reversed(_SEALED)
         for column in columns
@@ -46,6 +51,13 @@ def reseal(database: Database, vault: Vault) -> int:
     if changed:
         log.info("sealed anew with the current key", extra={"texts": changed})
     return changed
+
+
+def _is_changed(database: Database, vault: Vault) -> bool:
+    """Whether the key check was sealed with another key than the first."""
+    query = select(tables.meta.c.value).where(tables.meta.c.name == KEY_CHECK)
+    sealed = database.read(lambda connection: connection.execute(query).scalar())
+    return sealed is not None and not vault.is_current(sealed)
 
 
 def _reseal_column(database: Database, vault: Vault, table: Table, key: str, column: str) -> int:
@@ -58,10 +70,12 @@ def _reseal_column(database: Database, vault: Vault, table: Table, key: str, col
     )
     if table is tables.meta:
         stale = stale.where(key_column.in_(_SEALED_FACTS))
-    changed, last = 0, ""
+    changed = 0
+    last: Any = None
 
-    def one_page(connection: Connection) -> tuple[int, str | None]:
-        rows = connection.execute(stale.where(key_column > last)).all()
+    def one_page(connection: Connection) -> tuple[int, Any]:
+        further = stale if last is None else stale.where(key_column > last)
+        rows = connection.execute(further).all()
         done = 0
         for name, sealed in rows:
             fresh = _sealed_anew(vault, sealed, table.name)

@@ -14,6 +14,10 @@ LEASE_SECONDS = 60.0
 _s = tables.schedule.c
 
 
+FORCED_REFRESH = "forced_refresh"
+"""The job that renews every token, whether due or not."""
+
+
 class Schedule:
     """`next_run(last_run)` of a job is the caller's; the rows only remember and decide who."""
 

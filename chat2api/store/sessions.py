@@ -5,6 +5,7 @@ A session remembers the hash of the secret that opened it, so that it ends with 
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -16,12 +17,13 @@ from chat2api.secret import Secret
 from chat2api.store.opening import Store
 from chat2api.store.tables import sessions
 
-SessionKind = Literal["admin", "mirror"]
+SessionKind = Literal["admin", "mirror", "key"]
 
 _TICKET_BYTES = 32
 _SEEN_EVERY_SECONDS = 60.0
 _TOUCH_WAIT_SECONDS = 0.2
 _LONGEST_TICKET = 200
+_SESSION_ID = re.compile(r"[0-9a-f]{12}")
 
 _s = sessions.c
 
@@ -92,8 +94,9 @@ class Sessions:
 
         return _session_of(self._store.database.write(work, durable=True)), ticket
 
-    def find(self, ticket: Secret) -> Session | None:
-        """The session of a ticket, if it still lasts. Being asked for keeps it awake."""
+    def find(self, ticket: Secret, *, stay_awake: bool = True) -> Session | None:
+        """The session of a ticket, if it still lasts. Being asked for keeps it awake, unless a page that is
+        only left open asks."""
         if len(ticket.reveal()) > _LONGEST_TICKET:
             return None
         query = select(sessions).where(self._is(ticket))
@@ -101,13 +104,20 @@ class Sessions:
         now = self._store.now()
         if row is None or row.expires_at <= now or row.seen_at <= now - self._idle_seconds:
             return None
-        if row.seen_at <= now - _SEEN_EVERY_SECONDS:
+        if stay_awake and row.seen_at <= now - _SEEN_EVERY_SECONDS:
             self._touch(ticket, now)
         return _session_of(row)
 
     def end(self, ticket: Secret) -> bool:
         """Whether there was one."""
         return self._end(self._is(ticket)) > 0
+
+    def end_one(self, session_id: str) -> bool:
+        """End the session with this id; whether there was one."""
+        if not _SESSION_ID.fullmatch(session_id):
+            return False
+        this = _s.ticket_hash.startswith(session_id)
+        return self._end((_s.kind == self._kind) & this) > 0
 
     def end_others(self, ticket: Secret) -> int:
         """End all but the one with this ticket. How many ended."""

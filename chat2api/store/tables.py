@@ -46,6 +46,8 @@ credentials = Table(
     _moment("created_at"),
     _time("used_at"),
     Index(None, "next_refresh_at"),
+    # Whose tokens end, out of thousands of rows that are full of tokens.
+    Index("ix_credentials_ending", "expires_at", "refresh_hash", "dead_hash", "credential_id"),
 )
 
 # Every refresh token that was ever ours: one that was spent is recognised when it is handed in again.
@@ -110,6 +112,7 @@ accounts = Table(
     _time("checked_at"),  # when the upstream was asked last how it stands
     _text("quota", "{}"),  # what it said is left
     Column("concurrency", Integer),  # null: as the settings say
+    _hash("proxy_hash"),  # by which accounts on one proxy are found
     _count("revision"),  # grows with every change by a person
     Index("ix_accounts_by_turn", "provider", "selectable", "turn"),
     Index("ix_accounts_by_dice", "provider", "selectable", "dice"),
@@ -231,6 +234,8 @@ audit = Table(
     _text("target"),
     _text("detail", "{}"),
     Index(None, "at"),
+    Index(None, "action", "entry_id"),
+    Index(None, "actor", "entry_id"),
 )
 
 # One row a job; whoever wins the conditional UPDATE runs it.

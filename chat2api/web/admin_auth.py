@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -71,6 +72,23 @@ def current_session() -> Session | None:
     if session is None or not held.access.still_opens(session.secret_hash):
         return None
     return session
+
+
+def standing_admission() -> Callable[[], bool]:
+    """Whether whoever asks now may still look: for a stream that goes on long after its request.
+
+    To be called behind `require_admin`. What it gives raises StorageUnavailable.
+    """
+    held, ticket = _administration(), _ticket()
+    bearer = Secret(bearer_of(as_text(request.headers.get("Authorization"))) or "")
+    if bearer:
+        return lambda: held.access.hash_of(bearer) is not None
+
+    def lasts() -> bool:
+        session = None if ticket is None else held.sessions.find(ticket, stay_awake=False)
+        return session is not None and held.access.still_opens(session.secret_hash)
+
+    return lasts
 
 
 def sign_in(secret: Secret) -> Session:

@@ -11,8 +11,9 @@ from chat2api.chat.fold import Completion, fold
 from chat2api.dialects.openai_chat import OpenAIChat
 from chat2api.dialects.protocol import Ask, Dialect, Stamp
 from chat2api.errors import Chat2ApiError, ErrorInfo
-from chat2api.service.access import Principal
+from chat2api.service.access import Principal, check_scope
 from chat2api.service.key_limits import Admission
+from chat2api.service.tracing import Tracer
 from chat2api.store.api_keys import Scope
 from chat2api.web.admission import admit
 from chat2api.web.auth import principal
@@ -21,6 +22,7 @@ from chat2api.web.channel import open_channel
 from chat2api.web.errors import error_response
 from chat2api.web.ids import new_answer_id
 from chat2api.web.json import json_response
+from chat2api.web.recording import Recording
 from chat2api.web.state import runtime, state
 from chat2api.web.streaming import HEADERS, StreamBody, sent_under_watch
 
@@ -34,14 +36,21 @@ def chat_completions() -> Response:
 
 def _complete(dialect: Dialect, scope: Scope) -> Response:
     state().dialect = dialect
-    caller = principal(scope)
-    ask = dialect.parse(read_json())
+    recording = Recording(Tracer(keep_text=runtime().settings.log_content))
+    state().recording = recording
+    caller = recording.caller = principal()
+    check_scope(caller, scope)
+    body = read_json()
+    recording.note_body(body)
+    ask = dialect.parse(body)
+    recording.note_conversation(ask.conversation)
     stamp = Stamp(new_answer_id(dialect.id_prefix), int(time.time()))
     watched = begin_call()
+    recording.call = watched.call
     admission = Admission()
     try:
         admission = admit(caller, ask.conversation, ask.choices)
-        turns = _turns(ask, caller, watched, admission)
+        turns = _turns(ask, caller, watched, admission, recording.tracer)
         if ask.stream:
             return _streamed(dialect, ask, stamp, turns, watched)
         return _whole(dialect, ask, stamp, turns, watched)
@@ -52,7 +61,7 @@ def _complete(dialect: Dialect, scope: Scope) -> Response:
 
 
 def _turns(
-    ask: Ask, caller: Principal, watched: WatchedCall, admission: Admission
+    ask: Ask, caller: Principal, watched: WatchedCall, admission: Admission, tracer: Tracer
 ) -> list[EventStream]:
     completions = runtime().completions
     conversation = admission.limited(ask.conversation)
@@ -60,7 +69,9 @@ def _turns(
     count_usage = not ask.stream or ask.include_usage or admission.is_metered
     return admission.metered(
         [
-            completions.events(conversation, caller, watched.call, count_usage=count_usage)
+            completions.events(
+                conversation, caller, watched.call, count_usage=count_usage, tracer=tracer
+            )
             for _ in range(ask.choices)
         ]
     )

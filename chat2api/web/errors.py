@@ -31,11 +31,14 @@ _RETRY_AFTER = {429: 30.0, 502: 2.0, 503: 5.0, 504: 2.0}
 
 def register_errors(app: Flask) -> None:
     app.register_error_handler(Chat2ApiError, _expected)
-    app.register_error_handler(HTTPException, _from_werkzeug)
+    app.register_error_handler(HTTPException, refusal_of)
     app.register_error_handler(Exception, _unforeseen)
 
 
 def error_response(info: ErrorInfo) -> Response:
+    recording = state().recording
+    if recording is not None:
+        recording.told = info
     response = json_response(state().dialect.render_error(info), info.status)
     wait = info.retry_after if info.retry_after is not None else _RETRY_AFTER.get(info.status)
     if wait is not None:
@@ -47,7 +50,8 @@ def _expected(error: Chat2ApiError) -> Response:
     return error_response(error.info)
 
 
-def _from_werkzeug(error: HTTPException) -> Response:
+def refusal_of(error: HTTPException) -> Response:
+    """Flask's and Werkzeug's own refusals as our JSON."""
     response = error_response(translated(error).info)
     if isinstance(error, werkzeug.exceptions.MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+import math
+import re
+import time
+from pathlib import Path
 
-from flask import Blueprint, Response, request, url_for
-from werkzeug.exceptions import HTTPException
+from flask import Blueprint, Flask, Response, request, url_for
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from chat2api.errors import (
     AdminClosed,
@@ -15,13 +20,18 @@ from chat2api.errors import (
     Unauthorized,
 )
 from chat2api.service.access import bearer_of
+from chat2api.settings.version import version
+from chat2api.web.admin_auth import current_session
 from chat2api.web.auth import as_text
-from chat2api.web.errors import error_response, translated
+from chat2api.web.errors import error_response, refusal_of, translated
 from chat2api.web.languages import gettext
 from chat2api.web.pages import harden, here, own_path, render_page
 from chat2api.web.state import runtime, state
+from chat2api.web.times import iso
 
 log = logging.getLogger(__name__)
+
+_API = re.compile(r"^(?:/[^/]+)?/(?:v1|api)(?:/|$)")
 
 
 def show_failures_as_pages(blueprint: Blueprint) -> None:
@@ -52,17 +62,63 @@ def _expected(error: Chat2ApiError) -> Response:
 
 
 def _page(error: Chat2ApiError) -> Response:
-    if isinstance(error, Unauthorized):
-        return show_sign_in(error.status)
-    if isinstance(error, AdminClosed):
-        return render_page("closed.html", error.status)
+    try:
+        if isinstance(error, Unauthorized):
+            return show_sign_in(error.status)
+        if isinstance(error, AdminClosed):
+            return render_page("closed.html", error.status)
+        return _failure_page(error.info)
+    except Exception:  # whatever it was, a person gets a page
+        log.exception("the page of an error failed")
+        text = fallback().replace("REQUEST_ID", state().request_id)
+        return Response(text, error.status, content_type="text/html; charset=utf-8")
+
+
+def _failure_page(info: ErrorInfo) -> Response:
+    now = time.time()
+    is_lost = info.status == 404
     return render_page(
         "error.html",
-        error.status,
-        said=wording(error.info),
+        info.status,
+        title=gettext("Nothing here") if is_lost else gettext("That did not work"),
+        said=wording(info),
+        advice=advice(info),
+        wait_seconds=math.ceil(info.retry_after or 0) if info.status == 429 else 0,
+        back="/" if is_lost else here(),
+        back_label=gettext("To the start") if is_lost else gettext("Go back"),
         request_id=state().request_id,
-        back=here(),
+        at=now,
+        report=_report(info, now) if info.status == 500 else "",
     )
+
+
+def _report(info: ErrorInfo, now: float) -> str:
+    """What whoever looks for the cause needs; the version for the operator only."""
+    lines = [f"request {state().request_id}", f"time {iso(now)}", f"page {own_path(request.path)}"]
+    if current_session() is not None:
+        lines.append(f"version {version()}")
+    return "\n".join([*lines, f"status {info.status}"])
+
+
+@functools.cache
+def fallback() -> str:
+    """A page that needs no template, no style and no database."""
+    return (Path(__file__).parent / "static" / "fallback.html").read_text("utf-8")
+
+
+def show_lost_as_pages(app: Flask) -> None:
+    """Paths and methods that nobody serves: a page for browsers, but under the API, and JSON for all else."""
+    for code in (404, 405):
+        app.register_error_handler(code, _lost)
+
+
+def _lost(error: HTTPException) -> Response:
+    if wants_page() and not _API.search(request.path):
+        response = harden(_page(translated(error)))
+        if isinstance(error, MethodNotAllowed) and error.valid_methods:
+            response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+        return response
+    return refusal_of(error)
 
 
 def _from_werkzeug(error: HTTPException) -> Response:
@@ -116,5 +172,28 @@ def wording(info: ErrorInfo) -> str:
             return gettext("This is no plain text in UTF-8. Nothing was stored.")
         case "not_found":
             return gettext("There is nothing here.")
+        case "method_not_allowed":
+            return gettext("This page cannot be asked for in this way.")
+        case "version_conflict":
+            return gettext("Somebody else changed this first. Nothing was changed.")
         case _:
             return info.message
+
+
+def advice(info: ErrorInfo) -> str:
+    """What to do now, where the sentence does not say it already."""
+    match info.status:
+        case 400 | 413 | 415:
+            return gettext("Go back, correct it, and send it again.")
+        case 404:
+            return gettext("The address may be mistyped, or what was here is gone.")
+        case 409:
+            return gettext("Go back and load the page anew to see how it is now.")
+        case 500:
+            return gettext(
+                "Try again. If it stays, give the report below to whoever runs this server."
+            )
+        case 502 | 504:
+            return gettext("The fault is upstream's. Try again in a minute.")
+        case _:
+            return ""

@@ -30,10 +30,12 @@ from chat2api.web.admin_auth import Admin, check_origin
 from chat2api.web.auth import is_https
 from chat2api.web.forms import read_form
 from chat2api.web.languages import LANGUAGES, day, language, moment, set_up_languages, time_zone
+from chat2api.web.times import how_long_ago, iso, seconds_text, short_time, span
 
 blueprint = Blueprint("pages", __name__, template_folder="templates")
 
 THEMES = ("auto", "light", "dark")
+ROWS = ("comfortable", "compact")
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
@@ -47,7 +49,13 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 _HERE = Path(__file__).parent
-_ASSETS = {"page.css": "text/css", "page.js": "text/javascript"}
+# What each file that pages load is made of; the desk's pages take parts from every one of its areas.
+_ASSETS = {
+    "page.css": ("text/css", ("page.css",)),
+    "page.js": ("text/javascript", ("page.js",)),
+    "desk.css": ("text/css", ("page.css", "desk/*.css")),
+    "desk.js": ("text/javascript", ("page.js", "desk/*.js")),
+}
 _YEAR_SECONDS = 365 * 86_400
 # Paths of ours: no host, no scheme, nothing that a browser would take for one (fault matrix H03).
 _OWN_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)*/?(?:\?[A-Za-z0-9._~=&%/-]*)?")
@@ -58,7 +66,16 @@ def set_up_pages(app: Flask) -> None:
     """Templates, translations, and the blueprint of what every page loads."""
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.globals.update(asset_url=asset_url, day=day, moment=moment)
+    app.jinja_env.globals.update(
+        asset_url=asset_url,
+        day=day,
+        moment=moment,
+        iso=iso,
+        short_time=short_time,
+        how_long_ago=how_long_ago,
+        span=span,
+        seconds_text=seconds_text,
+    )
     set_up_languages(app)
     app.register_blueprint(blueprint)
 
@@ -105,7 +122,9 @@ def here() -> str:
     if request.method == "GET" and "/tokens/add/" not in request.path:
         query = urlencode([pair for pair in request.args.items(multi=True) if pair[0] != "lang"])
         return own_path(f"{request.path}?{query}".removesuffix("?"))
-    return url_for("sign_in.form" if request.endpoint == "sign_in.submit" else "tokens.page")
+    if request.endpoint == "sign_in.submit":
+        return url_for("sign_in.form")
+    return url_for("tokens.page" if request.blueprint == "tokens" else "desk.overview")
 
 
 def own_path(wish: str | None) -> str:
@@ -127,7 +146,9 @@ class Asset:
 
 @functools.cache
 def asset(name: str) -> Asset:
-    content = (_HERE / "static" / name).read_bytes()
+    _, patterns = _ASSETS[name]
+    parts = [path for pattern in patterns for path in sorted((_HERE / "static").glob(pattern))]
+    content = b"\n".join(path.read_bytes() for path in parts)
     digest = hashlib.sha256(content).hexdigest()[:12]
     return Asset(content, gzip.compress(content, mtime=0), digest)
 
@@ -153,19 +174,21 @@ def static_file(digest: str, name: str) -> Response:
     content = found.content
     if request.accept_encodings["gzip"] > 0:
         content, headers["Content-Encoding"] = found.compressed, "gzip"
-    return Response(content, headers=headers, content_type=f"{_ASSETS[name]}; charset=utf-8")
+    return Response(content, headers=headers, content_type=f"{_ASSETS[name][0]}; charset=utf-8")
 
 
 @blueprint.post("/_ui/preferences")
 def preferences() -> Response:
-    """Language and theme, kept in cookies that hold nothing else; back to where the form stood."""
+    """Language, theme and height of rows, kept in cookies that hold nothing else; back to where the form stood."""
     check_origin()
     form = read_form()
-    chosen = {name: form.first(name) or "" for name in ("lang", "theme")}
+    chosen = {name: form.first(name) or "" for name in ("lang", "theme", "rows")}
     if chosen["lang"] in LANGUAGES:
         remember({"lang": chosen["lang"]})
     if chosen["theme"] in THEMES:
         remember({"theme": chosen["theme"]})
+    if chosen["rows"] in ROWS:
+        remember({"rows": chosen["rows"]})
     return harden(see_other(own_path(form.first("next")) or "/"))
 
 

@@ -13,11 +13,32 @@ from chat2api.dialects.openai_chat import OpenAIChat
 from chat2api.errors import RequestError
 from chat2api.logs import set_request_id
 from chat2api.settings.model import Settings
-from chat2api.web import chat, compat, config, health, models, sign_in, start, tokens
+from chat2api.web import chat, compat, config, health, models, sign_in, start, tokens, why
 from chat2api.web.client_address import Network, client_address, networks
+from chat2api.web.desk import (
+    account_acts,
+    account_edit,
+    accounts,
+    add,
+    audit,
+    export,
+    jobs,
+    keys,
+    live,
+    logins,
+    overview,
+    requests,
+    sessions,
+    usage,
+)
+from chat2api.web.desk import (
+    settings as settings_pages,
+)
 from chat2api.web.errors import register_errors
 from chat2api.web.ids import new_request_id
+from chat2api.web.page_errors import show_lost_as_pages
 from chat2api.web.pages import set_up_pages
+from chat2api.web.recording import Envelope, write_record
 from chat2api.web.state import RequestState, runtime, set_state, state
 from chat2api.web.unread_body import end_connection
 
@@ -26,6 +47,7 @@ log = logging.getLogger("chat2api.request")
 _SMALL_BODY_BYTES = 65_536
 _MOST_QUERY_PARAMETERS = 100
 _PROBES = frozenset({"/healthz", "/readyz", "/ping"})  # asked every few seconds, for ever
+_POLLED = frozenset({"desk", "jobs", "accounts", "logins"})
 _EXPOSED = [
     "x-request-id",
     "openai-processing-ms",
@@ -44,12 +66,36 @@ def register_routes(app: Flask, settings: Settings) -> None:
     # A double slash is a mistake to hear about; a redirect would repeat whatever host the caller named.
     app.url_map.merge_slashes = False
     prefix = f"/{settings.api_prefix}" if settings.api_prefix else None
-    for room in (chat, models, compat, tokens, sign_in, config):
+    for room in (
+        chat,
+        models,
+        compat,
+        tokens,
+        sign_in,
+        config,
+        overview,
+        accounts,
+        account_acts,
+        account_edit,
+        keys,
+        sessions,
+        add,
+        export,
+        requests,
+        usage,
+        why,
+        audit,
+        jobs,
+        live,
+        logins,
+        settings_pages,
+    ):
         app.register_blueprint(room.blueprint, url_prefix=prefix)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(start.blueprint)
     set_up_pages(app)
     register_errors(app)
+    show_lost_as_pages(app)
     app.before_request(_begin)
     trusted = networks(settings.trusted_proxies)
     app.after_request(lambda response: _finish(response, trusted))
@@ -81,6 +127,7 @@ def _finish(response: Response, trusted: Sequence[Network]) -> Response:
     budget = runtime().bodies
     response.call_on_close(lambda: budget.give_back(done.body_bytes))
     _log_at_end(response, done, trusted)
+    _record_at_end(response, done, trusted)
     if not done.body_read and _has_large_body():
         _end_connection_after(response)  # last: it leaves by an exception
     return response
@@ -109,13 +156,36 @@ def _log_at_end(response: Response, done: RequestState, trusted: Sequence[Networ
         "status": response.status_code,
         "client": client_address(request.remote_addr or "", forwarded, trusted),
     }
-    level = logging.DEBUG if request.path in _PROBES else logging.INFO
+    level = logging.DEBUG if request.path in _PROBES or _is_poll() else logging.INFO
 
     def write() -> None:
         seconds = round(time.monotonic() - done.started, 3)
         log.log(level, "request", extra={**fields, "seconds": seconds})
 
     response.call_on_close(write)
+
+
+def _record_at_end(response: Response, done: RequestState, trusted: Sequence[Network]) -> None:
+    """For people to look at, where it is known who called."""
+    recording = done.recording
+    if recording is None or recording.caller is None:
+        return
+    held, path = runtime(), _path_for_the_log()
+    forwarded = request.headers.get("X-Forwarded-For", "")
+    address = client_address(request.remote_addr or "", forwarded, trusted)
+
+    def write() -> None:
+        seconds = time.monotonic() - done.started
+        envelope = Envelope(done.request_id, path, address, response.status_code, seconds)
+        write_record(recording, held, envelope)
+
+    response.call_on_close(write)
+
+
+def _is_poll() -> bool:
+    """What a page that is left open asks every few seconds, by a script of ours."""
+    is_json = request.headers.get("Accept") == "application/json"
+    return request.method == "GET" and is_json and request.blueprint in _POLLED
 
 
 def _path_for_the_log() -> str:

@@ -19,17 +19,11 @@ blueprint = Blueprint("sign_in", __name__)
 show_failures_as_pages(blueprint)
 
 
-@blueprint.get("/admin")
-def desk() -> Response:
-    """The token page, until there is more to administer."""
-    return see_other(url_for("tokens.page"))
-
-
 @blueprint.get("/admin/sign-in")
 def form() -> Response:
     wish = own_path(request.args.get("next"))
     if current_session() is not None:
-        return see_other(wish or url_for("tokens.page"))
+        return see_other(wish or url_for("desk.overview"))
     runtime().administration.access.refuse_if_closed()
     return show_sign_in(wish=wish)
 
@@ -51,7 +45,7 @@ def submit() -> Response:
         response = show_sign_in(error.status, wait_seconds=wait, wish=wish)
         response.headers["Retry-After"] = str(wait)
         return response
-    return see_other(wish or url_for("tokens.page"))
+    return see_other(wish or url_for("desk.overview"))
 
 
 @blueprint.post("/admin/sign-out")

@@ -10,18 +10,21 @@ from flask import Flask, current_app, g
 
 from chat2api.dialects.protocol import Dialect
 from chat2api.runtime import Runtime
+from chat2api.web.recording import Recording
 
 
 @dataclass(slots=True)
 class RequestState:
     """`dialect` draws errors; `body_read` says whether the request body was taken in,
-    `body_bytes` how much of the worker's budget it takes up."""
+    `body_bytes` how much of the worker's budget it takes up. `recording` is there for requests that are
+    to be written down."""
 
     request_id: str
     dialect: Dialect
     started: float = field(default_factory=time.monotonic)
     body_read: bool = False
     body_bytes: int = 0
+    recording: Recording | None = None
 
 
 def runtime() -> Runtime:

@@ -317,12 +317,12 @@ def _page(*, result: Result | None = None, problem: str = "", status: int = 200)
         degraded=held.degraded(),
         weak=held.administration.access.weak,
         config_problem=held.config.problem or "",
-        words=_words(),
+        words=typing_words(),
         most_bytes=UPLOAD_BYTES,
     )
 
 
-def _words() -> dict[str, Any]:
+def typing_words() -> dict[str, Any]:
     """What the script says while somebody types."""
     return {
         "lines": plural_forms("%(num)d line", "%(num)d lines"),

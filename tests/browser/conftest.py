@@ -139,7 +139,7 @@ class Tab:
             self.page.screenshot(path=_SCREENSHOTS / f"{name}.png", caret="initial")
 
 
-def _watch(page: Page, site: Site, faults: list[str]) -> None:
+def watch(page: Page, site: Site, faults: list[str]) -> None:
     own = urlsplit(site.server.url).netloc
 
     def on_console(message: object) -> None:
@@ -179,7 +179,7 @@ def tab(browser: Browser, site: Site) -> Iterator[Callable[..., Tab]]:
         context.set_default_timeout(15_000)
         page = context.new_page()
         made = Tab(page, site, [])
-        _watch(page, site, made.faults)
+        watch(page, site, made.faults)
         opened.append((context, made))
         return made
 

@@ -5,78 +5,14 @@ from __future__ import annotations
 import json
 import stat
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from chat2api.cli.accounts import accounts
-from chat2api.cli.exporting import rendered
-from chat2api.secret import Secret
-from chat2api.store.account_book import ExportedAccount
 from tests.cli.conftest import Run, access, refresh
 
 TEAM = "0aaaaaaa-1111-4222-8333-444444444444"
 FORMS = ("json", "auth.json", "tokens")
-
-
-def exported(**changes: Any) -> ExportedAccount:
-    fields: dict[str, Any] = {
-        "account_id": "acc_1",
-        "label": "bob@example.com",
-        "plan": "plus",
-        "kind": "web",
-        "workspace_id": TEAM,
-        "access_token": Secret(access("a")),
-        "id_token": None,
-        "refresh_token": Secret(refresh("a")),
-        "proxy": Secret("http://u:p@h:1"),
-        "refreshed_at": 0.0,
-        "failed": False,
-    }
-    return ExportedAccount(**{**fields, **changes})
-
-
-def test_json() -> None:
-    assert json.loads(rendered([exported()], "json")) == [
-        {
-            "email": "bob@example.com",
-            "type": "plus",
-            "access_token": access("a"),
-            "refresh_token": refresh("a"),
-            "account_id": TEAM,
-            "last_refresh": "1970-01-01T00:00:00+00:00",
-            "proxy": "http://u:p@h:1",
-        }
-    ]
-
-
-def test_auth_json() -> None:
-    one = exported()
-    login = {
-        "OPENAI_API_KEY": None,
-        "tokens": {
-            "id_token": None,
-            "access_token": access("a"),
-            "refresh_token": refresh("a"),
-            "account_id": TEAM,
-        },
-        "last_refresh": "1970-01-01T00:00:00+00:00",
-    }
-    assert json.loads(rendered([one], "auth.json")) == login
-    assert json.loads(rendered([one, one], "auth.json")) == [login, login]
-
-
-def test_tokens() -> None:
-    """The refresh token lives longest; one that was refused is of no use."""
-    accounts = [
-        exported(),
-        exported(failed=True, workspace_id=None),
-        exported(refresh_token=None, workspace_id=None),
-        exported(refresh_token=None, access_token=None),
-    ]
-    assert rendered(accounts, "tokens") == (
-        f"{refresh('a')},{TEAM}\n{access('a')}\n{access('a')}\n"
-    )
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from collections.abc import Callable
@@ -255,3 +256,28 @@ def test_an_end_without_a_database_is_an_end(site: Site, monkeypatch: pytest.Mon
 
     monkeypatch.setattr("chat2api.store.workers.Workers.leave", away)
     site.worker.close()
+
+
+def test_which_worker_took_over_what_is_noted(site: Site) -> None:
+    level = logging.getLogger().level
+    try:
+        site.write("log_level: error\n")
+        site.worker.reload()
+        (entry,) = site.worker.runtime.audit.recent()
+        assert entry.detail == {
+            "worker": site.worker._base.workers.worker_id,
+            "revision": site.keeper.current().config_revision,
+        }
+        assert logging.getLogger().level == logging.ERROR
+    finally:
+        logging.getLogger().setLevel(level)
+
+
+def test_a_worker_writes_its_lines_into_the_live_log(site: Site) -> None:
+    site.worker.start_jobs()
+    logging.getLogger("chat2api.suite").error("seen by a page")
+    live = site.worker.runtime.desk.live
+    assert "seen by a page" in [line.text for line in live.last().lines]
+    site.worker.close()
+    logging.getLogger("chat2api.suite").error("seen by nobody")
+    assert "seen by nobody" not in [line.text for line in live.last().lines]

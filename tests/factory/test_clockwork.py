@@ -7,6 +7,7 @@ from typing import Any
 from chat2api.factory.clockwork import pace_of, timers
 from chat2api.jobs.renewing import Pace
 from chat2api.settings.model import Settings
+from chat2api.store.request_records import RequestFilter, RequestRecord
 from chat2api.store.workers import RENEW_SECONDS
 
 Site = Any
@@ -25,9 +26,12 @@ def test_the_timers(site: Site) -> None:
         "renew tokens": 5.0,
         "renew all": 30.0,
         "store kept tokens": 15.0,
+        "go on with logins": 1.0,
         "look at files": 5.0,
         "look at settings": site.worker.settings.config_poll_seconds,
         "tell of the clock": 5.0,
+        "work on jobs": 1.0,
+        "write records": 1.0,
         "clean": 600.0,
     }
 
@@ -96,3 +100,21 @@ def test_the_schedule_is_off_unless_wanted(site: Site) -> None:
 def test_the_pace() -> None:
     settings = Settings(refresh_parallel=3, refresh_per_second=0.5)
     assert pace_of(settings) == Pace(3, 0.5)
+
+
+def test_records_are_written_and_swept_as_the_settings_say(site: Site) -> None:
+    site.write("retry_times: 0\nrequests_kept_days: 3\nusage_kept_days: 30\n")
+    jobs = works(site)
+    jobs["look at settings"].work()
+    desk = site.worker.runtime.desk
+    now = site.worker._base.store.now()
+    for age in (40, 4, 2):
+        desk.recorder.finish(
+            RequestRecord(f"{age} days", now - age * 86_400.0, 1.0, 200, False, model="m")
+        )
+    jobs["write records"].work()
+    assert desk.records.count(RequestFilter()) == 3
+    jobs["clean"].work()
+    assert [one.request_id for one in desk.records.page(RequestFilter())] == ["2 days"]
+    hour = int(now // 3600)
+    assert desk.usage.totals(0, hour + 1).requests == 2

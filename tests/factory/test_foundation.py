@@ -13,6 +13,7 @@ from chat2api.settings.model import Settings
 from chat2api.store.memory_pool import PoolLimits
 from chat2api.store.opening import KeyMismatch
 from chat2api.store.picking import PickOptions
+from chat2api.store.request_records import RequestRecord
 
 
 def test_the_pools_options() -> None:
@@ -35,6 +36,16 @@ def test_it_is_laid_and_taken_away(tmp_path: Path) -> None:
     assert (base.book.counts().total, base.lifecycle.draining) == (0, False)
     base.close()
     assert set(psutil.Process().children()) == before
+
+
+def test_what_was_recorded_is_written_at_the_end(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, compute_processes=1)
+    base = lay_foundation(settings)
+    base.desk.recorder.finish(RequestRecord("last", base.store.now(), 1.0, 200, False))
+    base.close()
+    again = lay_foundation(settings)
+    assert again.desk.records.find("last") is not None
+    again.close()
 
 
 def test_a_wrong_key_is_told(tmp_path: Path) -> None:

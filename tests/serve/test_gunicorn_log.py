@@ -22,3 +22,10 @@ def test_a_reload_follows_the_level():
     assert logging.getLogger("gunicorn.error").level == logging.ERROR
     log.setup(Config())
     assert logging.getLogger("gunicorn.error").handlers == []
+
+
+def test_addresses_of_requests_are_not_repeated():
+    config = Config()
+    config.set("loglevel", "debug")
+    GunicornLog(config)
+    assert logging.getLogger("gunicorn.error").level == logging.INFO

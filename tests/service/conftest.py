@@ -361,6 +361,7 @@ class Depot:
         self.credentials = Credentials(store, "worker-of-the-suite")
         self.escrow = Escrow(store)
         self.told: list[tuple[str, dict[str, Any]]] = []
+        self.history: list[tuple[str, str, str]] = []
         self.proxies: tuple[Secret, ...] = ()
         self.call = Call(math.inf)
 
@@ -375,6 +376,7 @@ class Depot:
             Egress(nothing, nothing, self.proxies),
             self.store.now,
             lambda action, facts: self.told.append((action, dict(facts))),
+            lambda *what: self.history.append(what),
         )
 
     def add(self, **fields: Any) -> str:

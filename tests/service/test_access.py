@@ -448,3 +448,9 @@ def test_a_forced_login_concerns_the_keyless() -> None:
     assert (told.status, told.code, told.message) == (401, "login_required", "Log in.")
     assert login_required_for(key("sk-one"), "Log in.") is None
     assert login_required_for(direct(TOKEN), "Log in.") is None
+
+
+def test_ids_of_configured_keys_are_those_of_their_callers() -> None:
+    doors = access()
+    callers = [doors.identify(key) for key in KEYS]
+    assert callers == [PoolKey(key_id) for key_id in doors.configured_ids]

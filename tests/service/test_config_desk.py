@@ -83,3 +83,46 @@ def test_the_backup_can_be_deleted(made: Desk) -> None:
     backup.mkdir()
     with pytest.raises(InternalError):
         made.desk.forget_backup()
+
+
+def test_a_plan_changes_nothing(made: Desk) -> None:
+    before = made.file.read_text()
+    planned = made.desk.plan({"settings": {"retry_times": "5"}}, made.desk.view()["revision"])
+    assert planned.changes == ["retry_times: 2 -> 5"]
+    assert (made.file.read_text(), made.applied) == (before, 0)
+
+
+def test_every_setting_and_where_it_comes_from(made: Desk) -> None:
+    found = {one.name: one for one in made.desk.effective()}
+    assert found.keys() == Settings.model_fields.keys()
+    assert (found["retry_times"].value, found["retry_times"].fixed) == ("2", False)
+    assert (found["data_dir"].source, found["data_dir"].fixed) == ("environment DATA_DIR", True)
+    assert "planted" not in repr(found)
+    assert ConfigDesk(None, lambda: None).effective() == []
+
+
+def test_the_line_that_is_wrong(made: Desk) -> None:
+    assert made.desk.trouble is None
+    made.file.write_text("tz: UTC\nretry_times: many\n")
+    made.keeper.poll()
+    trouble = made.desk.trouble
+    assert trouble is not None
+    assert trouble.line == 2
+    assert "retry_times" in trouble.message
+
+
+def test_the_file_as_text(made: Desk) -> None:
+    assert "planted" not in made.desk.raw()
+    assert "retry_times: 2" in made.desk.raw()
+
+
+def test_where_a_value_came_from(made: Desk) -> None:
+    assert "app.yaml" in made.desk.source_of("retry_times")
+    assert made.desk.source_of("nothing") == ""
+    assert [made.desk.in_file(name) for name in ("retry_times", "data_dir", "tz")] == [
+        True,
+        False,
+        False,
+    ]
+    nowhere = ConfigDesk(None, lambda: None)
+    assert (nowhere.source_of("tz"), nowhere.in_file("tz")) == ("", False)

@@ -206,3 +206,9 @@ def test_a_brought_token_that_cannot_be_renewed_is_no_trouble(
     stage.tokens.brought = UpstreamRenewalFailed("Later.")
     assert names(catalog, stage, DirectRefresh(Secret("rt_brought000000000000000"))) == OURS
     assert stage.provider.asked == []
+
+
+def test_what_is_known_without_asking(catalog: ModelCatalog, stage: Stage) -> None:
+    assert catalog.known() == OURS
+    names(catalog, stage)
+    assert catalog.known() == THEIRS

@@ -4,7 +4,14 @@ import stat
 import pytest
 
 from chat2api.errors import Conflict, InternalError, RequestError
-from chat2api.settings.config_api import apply_change, current_view, shown_path
+from chat2api.logs import redact
+from chat2api.settings.config_api import (
+    apply_change,
+    current_view,
+    plan_change,
+    raw_view,
+    shown_path,
+)
 from chat2api.settings.load import load_settings
 
 TEXT = """\
@@ -109,3 +116,28 @@ def test_what_the_environment_decides_is_warned_of(path, tmp_path):
 def test_paths_elsewhere_are_not_told(path, tmp_path):
     assert shown_path(path) == "conf/app.dev.yaml"
     assert shown_path(tmp_path.parent / "other.yaml") == "other.yaml"
+
+
+def test_a_plan_tells_the_same_and_writes_nothing(path, tmp_path):
+    body = {"proxy": "http://h:1", "settings": {"retry_times": "5"}}
+    planned = plan_change(path, body, None)
+    assert path.read_text() == TEXT
+    assert os.listdir(path.parent) == ["app.dev.yaml"]
+    assert planned.changes == apply_change(path, body, None).changes
+    with pytest.raises(Conflict):
+        plan_change(path, body, "another")
+
+
+def test_a_plan_refuses_what_would_not_load(path):
+    path.write_text(f"{TEXT}prot: 1\n")
+    with pytest.raises(RequestError):
+        plan_change(path, {"proxy": "http://h:1"}, None)
+
+
+def test_the_file_as_text(path):
+    shown = raw_view(path, redact)
+    assert "planted" not in shown
+    assert "u@example.com" in shown
+    path.write_text("a: [")
+    with pytest.raises(InternalError):
+        raw_view(path, redact)

@@ -1,4 +1,5 @@
 from chat2api.settings.config_file import parse_document
+from chat2api.settings.config_plain import NAMES
 from chat2api.settings.config_view import (
     AUTH_TOKENS,
     PREFIXES,
@@ -41,6 +42,7 @@ def test_the_whole_file():
         "chatgpt_base_url": "https://chatgpt.com",
         "auth_tokens": [{"index": 0, "set": True, "masked": "sk-abc...wxyz"}],
         "access_token_prefixes": [{"index": 0, "set": True, "masked": "your-p...fix-"}],
+        "settings": dict.fromkeys(NAMES, ""),
         "chatgpts": [
             {
                 "index": 0,
@@ -68,6 +70,7 @@ def test_an_empty_file():
         "chatgpt_base_url": "",
         "auth_tokens": [],
         "access_token_prefixes": [],
+        "settings": dict.fromkeys(NAMES, ""),
         "chatgpts": [],
     }
 

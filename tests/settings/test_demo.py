@@ -26,8 +26,16 @@ def test_the_demo_is_open_local_and_apart(loaded, tmp_path):
         "data_dir": tmp_path / "data/demo",
         "proxy_url": (),
         "chatgpt_base_url": ("http://127.0.0.1:9",),
+        "openai_auth_issuer": "http://127.0.0.1:9",
     }
     assert {name for name, source in after.sources.items() if source == "--demo"} == set(changed)
+
+
+def test_logins_of_the_demo_go_to_its_own_server(loaded):
+    before = loaded(OPENAI_AUTH_TOKEN_URL="https://a.test/oauth/token")
+    after = with_upstream(before, "http://127.0.0.1:9")
+    assert after.settings.openai_auth_token_url is None
+    assert after.sources["openai_auth_token_url"] == "--demo"
 
 
 def test_keys_of_ones_own_are_kept(loaded):

@@ -217,3 +217,17 @@ def test_describing(store: Store, book: AccountBook, ids: list[str]) -> None:
     assert book.describe(ids[0], {"proxy": None})
     assert account_row(store, ids[0])["proxy"] is None
     assert book.describe("nobody", {"note": "x"}) is False
+
+
+def test_some_in_the_order_asked_for(book: AccountBook, ids: list[str]) -> None:
+    book.remove(ids[:1])
+    found = book.rows_of([ids[2], "nobody", ids[0]])
+    assert [row.account_id for row in found] == [ids[2], ids[0]]
+    assert book.rows_of([]) == []
+
+
+def test_forgetting_for_good(store: Store, book: AccountBook, ids: list[str]) -> None:
+    book.remove(ids[:1])
+    assert book.forget(ids[:2]) == 2
+    assert [row["account_id"] for row in rows(store, tables.accounts)] == ids[2:]
+    assert len(rows(store, tables.credentials)) == 1

@@ -82,6 +82,7 @@ def test_an_account_for_people(store: Store, intake: Intake) -> None:
     assert row == AccountRow(
         added.account_id, "chatgpt", "web", "active", "ann@example.com", "plus", None, "upload",
         "rt_pla...6789", True, NOW + 10 * DAY, None, "", None, {}, "http://***@proxy:1", "",
+        position=1, created_at=NOW, has_refresh_token=True,
     )  # fmt: skip
     assert "planted" not in repr(row)
 

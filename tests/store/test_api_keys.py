@@ -13,18 +13,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select, update
 
-from chat2api.errors import NotFound, RequestError
+from chat2api.errors import Conflict, NotFound, RequestError
 from chat2api.secret import Secret
 from chat2api.store import tables
 from chat2api.store.api_keys import (
     FIRST,
     OLD_KEY_FILE,
     SCOPES,
+    AlreadyMade,
     ApiKey,
     ApiKeys,
+    LastKey,
     Scope,
     announce_first_key,
     hint_of,
+    new_key_id,
 )
 
 
@@ -118,6 +121,79 @@ def test_revoking_is_for_ever(keys: ApiKeys, key_store: Any) -> None:
     assert not revoked.is_usable(key_store.now())
     with pytest.raises(NotFound):
         keys.revoke("key_unknown")
+
+
+def test_the_last_key_goes_only_on_purpose(keys: ApiKeys, key_store: Any) -> None:
+    one, _ = keys.create("one")
+    two, _ = keys.create("two", expires_at=key_store.now() + 60)
+    keys.revoke(one.key_id, keep_one=True)
+    with pytest.raises(LastKey) as caught:
+        keys.revoke(two.key_id, keep_one=True)
+    assert (caught.value.status, caught.value.code) == (409, "last_key")
+    key_store.clock.at += 60  # it ended by itself; there is nothing to keep
+    assert keys.revoke(two.key_id, keep_one=True).revoked_at == key_store.now()
+    three, _ = keys.create("three")
+    assert keys.revoke(three.key_id).revoked_at is not None
+
+
+def test_a_form_sent_twice_makes_one_key(keys: ApiKeys) -> None:
+    key_id = new_key_id()
+    made, _ = keys.create("Bob", key_id=key_id)
+    with pytest.raises(AlreadyMade):
+        keys.create("Bob", key_id=key_id)
+    assert keys.list() == (made,)
+    assert (made.key_id, keys.get(key_id)) == (key_id, made)
+    assert keys.get("key_unknown") is None
+    for odd in ("first", "key_1", "key_" + "g" * 12, ""):
+        with pytest.raises(RequestError):
+            keys.create("Bob", key_id=odd)
+
+
+def test_a_key_is_changed_as_a_whole(keys: ApiKeys, key_store: Any) -> None:
+    end = key_store.now() + 60
+    made, secret = keys.create("Bob", scopes=["chat"], expires_at=end, daily_tokens=9)
+    wish: dict[str, Any] = {
+        "label": "Eve", "scopes": [], "models": ["gpt-*"], "expires_at": end,
+        "requests_per_minute": 5, "daily_tokens": None,
+    }  # fmt: skip
+    before, after = keys.change(made.key_id, **wish)
+    assert before == made
+    assert keys.find(key_store.vault.hash(secret.reveal())) == after
+    assert (after.label, after.scopes, after.models) == ("Eve", frozenset(), ("gpt-*",))
+    assert (after.expires_at, after.requests_per_minute, after.daily_tokens) == (end, 5, None)
+    assert (after.key_hash, after.hint) == (made.key_hash, made.hint)
+    key_store.clock.at += 100
+    keys.change(made.key_id, **{**wish, "label": "ended"})  # an end that passed may stay
+    with pytest.raises(RequestError):
+        keys.change(made.key_id, **{**wish, "expires_at": end + 1})
+    with pytest.raises(RequestError):
+        keys.change(made.key_id, **{**wish, "daily_tokens": -1})
+    keys.revoke(made.key_id)
+    with pytest.raises(Conflict):
+        keys.change(made.key_id, **wish)
+    with pytest.raises(NotFound):
+        keys.change("key_unknown", **wish)
+    keys.first_key(lambda secret: None)
+    with pytest.raises(RequestError):
+        keys.change(FIRST, **wish)
+
+
+def test_pages_of_valid_and_of_ended_keys(keys: ApiKeys, key_store: Any) -> None:
+    made = []
+    for number in range(5):
+        key_store.clock.at += number % 2
+        made.append(keys.create(str(number))[0])
+    gone = keys.revoke(made[2].key_id)
+    left = sorted(
+        (key for key in made if key.key_id != gone.key_id),
+        key=lambda key: (-key.created_at, key.key_id),
+    )
+    first = keys.page(usable=True, most=3)
+    second = keys.page(usable=True, most=3, before=first[-1].key_id)
+    assert [*first, *second] == left
+    assert keys.page(usable=True, before=left[-1].key_id) == ()
+    assert keys.page(usable=False) == (gone,)
+    assert keys.page(usable=True, before="key_unknown") == ()
 
 
 @pytest.mark.parametrize(

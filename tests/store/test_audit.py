@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from chat2api.secret import Secret
 from chat2api.store import tables
-from chat2api.store.audit import Audit, AuditEntry
+from chat2api.store.audit import Audit, AuditEntry, AuditFilter
 
 
 @pytest.fixture
@@ -70,3 +70,51 @@ def test_a_damaged_entry_is_shown_without_its_detail(
         lambda connection: connection.execute(update(tables.audit).values(detail=damaged))
     )
     assert [entry.detail for entry in audit.recent()] == [{}]
+
+
+@pytest.mark.parametrize(
+    ("which", "found"),
+    [
+        ({}, ["d", "c", "b", "a"]),
+        ({"action": "create key"}, ["c", "a"]),
+        ({"actor": "cli"}, ["b"]),
+        ({"actor": "session"}, ["d", "c", "a"]),
+        ({"actor": "session one"}, ["d", "a"]),
+        ({"actor": "sess"}, []),
+        ({"actor": "session on%"}, []),
+        ({"target": "b"}, ["b"]),
+        ({"since": 1_750_000_010.0}, ["d", "c", "b"]),
+        ({"since": 1_750_000_010.0, "until": 1_750_000_030.0}, ["c", "b"]),
+        ({"action": "create key", "actor": "session two"}, ["c"]),
+        ({"action": "revoke"}, []),
+    ],
+)
+def test_only_what_was_asked_for(
+    audit: Audit, key_store: Any, which: dict[str, Any], found: list[str]
+) -> None:
+    entries = [
+        ("session one", "create key"), ("cli", "add"), ("session two", "create key"),
+        ("session one", "sign out"),
+    ]  # fmt: skip
+    for name, (actor, action) in zip("abcd", entries, strict=True):
+        audit.note(actor, "", action, name)
+        key_store.clock.at += 10
+    shown = audit.recent(which=AuditFilter(**which))
+    assert [entry.target for entry in shown] == found
+    assert AuditFilter(**which).is_empty is (which == {})
+    page = audit.recent(1, before=shown[0].entry_id if shown else None, which=AuditFilter(**which))
+    assert [entry.target for entry in page] == found[1:2]
+
+
+def test_the_kinds_of_action_there_are(audit: Audit) -> None:
+    for action in ("sign in", "create key", "sign in"):
+        audit.note("cli", "", action)
+    assert audit.actions() == ["create key", "sign in"]
+
+
+def test_what_was_done_early(audit: Audit) -> None:
+    assert not audit.has_early("sign in")
+    audit.note("cli", "", "create key")
+    audit.note("session 1", "", "sign in")
+    assert audit.has_early("sign in")
+    assert not audit.has_early("sign")

@@ -94,6 +94,13 @@ def test_tokens_are_set_aside_and_settled(usage: KeyUsage, today: Day, key_store
     assert usage.take("k", None, 100, 1, today).tokens.left == 64
 
 
+def test_several_keys_at_once(usage: KeyUsage, today: Day) -> None:
+    for key_id, used in (("a", 5), ("b", 7), ("c", 9)):
+        usage.settle(usage.take(key_id, None, 100, 30, today).hold, used)
+    assert usage.all_used_today(["a", "b", "x"], today) == {"a": 5, "b": 7}
+    assert usage.all_used_today(["a"], Day("day:2025-06-16", today.ends_at)) == {}
+
+
 def test_one_unit_lets_one_through(usage: KeyUsage, today: Day) -> None:
     """G06: of 50 at once against one unit, exactly 1."""
     got = at_once(50, lambda: usage.take("k", None, 1, 500, today))

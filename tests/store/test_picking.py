@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from chat2api.pool.values import Lease, Need
 from chat2api.secret import Secret
@@ -229,3 +230,11 @@ def test_end_of_a_token(store: Store, intake: Intake) -> None:
     one = picker(store)
     assert picked(store, one, at=NOW + DAY - 61) is not None
     assert picked(store, one, at=NOW + DAY - 60) is None
+
+
+def test_an_account_may_have_a_bound_of_its_own(store: Store, intake: Intake) -> None:
+    first, second = (one.account_id for one in intake.add([handed("a"), handed("b")], "test"))
+    row = update(tables.accounts).where(tables.accounts.c.account_id == first)
+    store.database.write(lambda connection: connection.execute(row.values(concurrency=3)))
+    one = picker(store, concurrency=1)
+    assert Counter(names(store, one, 6)) == {first: 3, second: 1}

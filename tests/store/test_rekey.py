@@ -8,13 +8,14 @@ import pytest
 
 from chat2api.pool.values import Grant, RenewalClaim, StoredCredential
 from chat2api.secret import Secret
-from chat2api.store import rekey, tables
+from chat2api.store import desk_tables, rekey, tables
 from chat2api.store.arrivals import ArrivalBook
 from chat2api.store.credentials import Credentials
 from chat2api.store.escrow import Escrow
 from chat2api.store.intake import Intake
 from chat2api.store.opening import ESCROW_FOLDER, Store
 from chat2api.store.rekey import KEY_CHECK, PEPPER, reseal, reseal_files
+from chat2api.store.request_records import RequestRecord, RequestRecords
 from chat2api.store.vault import Vault, WrongKey
 
 from .handed import KEY, by_refresh, change, handed, rows
@@ -89,6 +90,21 @@ def test_an_interruption_leaves_both_in_use_and_the_next_start_goes_on(
     monkeypatch.undo()
     reseal(store.database, BOTH)
     assert texts(store, ONLY_NEW) == before
+
+
+def test_what_was_said_in_requests_is_sealed_anew_too(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rekey, "_ROWS_AT_ONCE", 2)
+    filled(store)
+    records = [RequestRecord(f"r{number}", 0.0, 1.0, 200, False) for number in range(6)]
+    said = {f"r{number}": f"said {number}" for number in range(5)}
+    RequestRecords(store).add(records, said)
+    assert reseal(store.database, BOTH) == 9 + 5
+    contents = [row["content"] for row in rows(store, desk_tables.requests)]
+    opened = [None if text is None else ONLY_NEW.open(text).reveal() for text in contents]
+    assert opened == [*said.values(), None]
+    assert reseal(store.database, BOTH) == 0
 
 
 def test_more_than_a_page(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,6 +94,16 @@ def test_ending(sessions: Sessions) -> None:
     assert sessions.list() == ()
 
 
+def test_ending_one_by_its_id(sessions: Sessions, key_store: Any) -> None:
+    (one, ticket), (two, other) = (sessions.begin("hash", "") for _ in range(2))
+    assert not sessions.end_one("")
+    assert not sessions.end_one("%")
+    assert not Sessions(key_store, "mirror").end_one(one.session_id)
+    assert (sessions.end_one(one.session_id), sessions.end_one(one.session_id)) == (True, False)
+    assert sessions.find(ticket) is None
+    assert sessions.find(other) == two
+
+
 def test_kinds_are_apart(sessions: Sessions, key_store: Any) -> None:
     others = Sessions(key_store, "mirror", idle_seconds=30 * DAY, lasts_seconds=300 * DAY)
     _, ticket = others.begin("hash", "")

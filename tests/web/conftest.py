@@ -16,11 +16,13 @@ from flask.testing import FlaskClient
 
 from chat2api.chat.conversation import Conversation
 from chat2api.chat.events import Event, EventStream, Finish, TextDelta
-from chat2api.factory.desk import make_desk
+from chat2api.factory.accounts import make_actions
+from chat2api.factory.desk import DeskBase, make_desk
+from chat2api.factory.logins import make_logins
 from chat2api.lifetime.budget import ByteBudget
 from chat2api.lifetime.call import Call
 from chat2api.pool.values import Account, Credential, Lease, Need, Outcome
-from chat2api.providers.protocol import Capabilities, Io, Model
+from chat2api.providers.protocol import AccountCheck, Capabilities, Io, Model
 from chat2api.runtime import Lifecycle, Runtime
 from chat2api.secret import Secret
 from chat2api.service.access import Access
@@ -99,6 +101,8 @@ class FakeProvider:
         self.turns: list[tuple[Conversation, Credential, Call]] = []
         self.running = 0
         self.slow = False
+        self.checked: list[Credential] = []
+        self.answer: AccountCheck | Exception = AccountCheck(limits={})
         self._lock = threading.Lock()
 
     def is_slow(self, conversation: Conversation) -> bool:
@@ -109,6 +113,12 @@ class FakeProvider:
 
     def models(self, credential: Credential, io: Io) -> list[Model]:
         return [Model("gpt-5-5", created=7)]
+
+    def check(self, credential: Credential, io: Io) -> AccountCheck:
+        self.checked.append(credential)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
 
     def stream(self, conversation: Conversation, credential: Credential, io: Io) -> EventStream:
         with self._lock:
@@ -163,6 +173,21 @@ class FakeTokens:
         return None
 
 
+class FakeRenewer:
+    """Renews whatever it is asked to; `refusal` is raised instead."""
+
+    def __init__(self) -> None:
+        self.renewed_ones: list[str] = []
+        self.refusal: Exception | None = None
+
+    def renewed(
+        self, credential_id: str, seen_version: int, call: Call, *, forced: bool = False
+    ) -> None:
+        self.renewed_ones.append(credential_id)
+        if self.refusal is not None:
+            raise self.refusal
+
+
 class Homes(dict[str, str]):
     """Which account holds a conversation."""
 
@@ -200,6 +225,7 @@ class Site:
         self.keys = ApiKeys(store)
         self.provider = FakeProvider()
         self.pool = FakePool()
+        self.renewer = FakeRenewer()
         self.watchdog = StillWatchdog()
         self.lifecycle = Lifecycle(25.0)
         self.responses: list[Any] = []
@@ -242,11 +268,19 @@ class Site:
             book=AccountBook(self.store),
             intake=Intake(self.store),
             config=ConfigDesk(self.source, lambda: None),
-            desk=make_desk(),
+            desk=make_desk(
+                self.desk_base,
+                make_logins(self.store, "worker", egress, settings, Intake(self.store)),
+                make_actions(self.desk_base, self.provider, egress, tokens, self.renewer),
+            ),
             guesses=KeyGuesses(),
             degraded=lambda: self.degraded,
             close=lambda: None,
         )
+
+    @cached_property
+    def desk_base(self) -> DeskBase:
+        return DeskBase(self.store, "worker")
 
     @cached_property
     def _cache(self) -> KeyCache:

@@ -266,6 +266,15 @@ def test_probes_are_logged_for_the_patient(site: Any, caplog: pytest.LogCaptureF
     assert [record.levelname for record in lines(caplog)] == ["DEBUG"] * 3
 
 
+def test_what_an_open_page_asks_again_and_again_is_logged_for_the_patient(
+    site: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    for accept in ("application/json", "text/html"):
+        site.send("GET", "/admin/pulse", headers={"Accept": accept}).close()
+    assert [record.levelname for record in lines(caplog)] == ["DEBUG", "INFO"]
+
+
 def test_a_stream_is_logged_when_its_last_byte_is_out(
     site: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -23,11 +23,6 @@ def text_of(answer: Any) -> str:
     return str(answer.get_data(as_text=True))
 
 
-def test_the_desk_is_the_token_page_for_now(site: Any) -> None:
-    answer = site.send("GET", "/admin", key=None, headers=HTML)
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/tokens")
-
-
 def test_in_and_out(site: Any) -> None:
     form = site.send("GET", "/admin/sign-in?next=/tokens", key=None, headers=HTML)
     assert form.status_code == 200
@@ -37,7 +32,7 @@ def test_in_and_out(site: Any) -> None:
     assert (answer.status_code, answer.headers["Location"]) == (303, "/tokens/clear")
     assert PASSWORD not in f"{answer.headers}"
     again = site.send("GET", "/admin/sign-in", key=None, headers=HTML)
-    assert (again.status_code, again.headers["Location"]) == (303, "/tokens")
+    assert (again.status_code, again.headers["Location"]) == (303, "/admin")
     csrf = site.runtime.administration.sessions.list()[0].csrf
     refused = site.send("POST", "/admin/sign-out", key=None, headers=HTML)
     assert refused.status_code == 403
@@ -49,7 +44,7 @@ def test_in_and_out(site: Any) -> None:
 
 @pytest.mark.parametrize("wish", ["//evil", "https:evil", "/\\evil", "javascript:alert(1)", ""])
 def test_it_never_leads_elsewhere(site: Any, wish: str) -> None:
-    assert sign_in(site, next=wish).headers["Location"] == "/tokens"
+    assert sign_in(site, next=wish).headers["Location"] == "/admin"
 
 
 def test_a_wrong_password_is_told_and_not_shown(site: Any) -> None:

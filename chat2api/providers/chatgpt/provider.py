@@ -27,6 +27,7 @@ from chat2api.errors import (
 )
 from chat2api.lifetime.call import Call
 from chat2api.pool.values import Credential, Grant, StoredCredential
+from chat2api.providers.chatgpt.account import ask_account
 from chat2api.providers.chatgpt.decode import TurnDecoder
 from chat2api.providers.chatgpt.headers import header_text
 from chat2api.providers.chatgpt.home import HomePage, HomePages
@@ -47,7 +48,7 @@ from chat2api.providers.chatgpt.routes import Routes
 from chat2api.providers.chatgpt.sentinel import Sentinel, SentinelOptions
 from chat2api.providers.chatgpt.session import Session, new_id, refusal
 from chat2api.providers.oauth.endpoint import TokenEndpoint
-from chat2api.providers.protocol import Capabilities, Io, Model
+from chat2api.providers.protocol import AccountCheck, Capabilities, Io, Model
 from chat2api.secret import Secret
 from chat2api.transport.protocol import Response
 
@@ -126,6 +127,10 @@ class ChatGptProvider:
             else "?history_and_training_disabled=false"
         )
         return parse_models(session.ask("GET", f"{session.prefix}/models{query}"))
+
+    def check(self, credential: Credential, io: Io) -> AccountCheck:
+        session = self._session(credential, io, self._options.first_byte_seconds)
+        return ask_account(session, credential.workspace_id)
 
     def stream(self, conversation: Conversation, credential: Credential, io: Io) -> EventStream:
         target = self._target(conversation)

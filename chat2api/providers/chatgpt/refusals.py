@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from chat2api.errors import (
+    ACCOUNT_CLOSED,
     Blame,
     Chat2ApiError,
     ContentPolicyViolation,
@@ -126,6 +127,15 @@ def _policy(refusal: Refusal) -> Chat2ApiError:
 
 def _auth_failed(_refusal: Refusal) -> Chat2ApiError:
     return UpstreamAuthFailed("The upstream refused the account's credential.")
+
+
+def _closed(_refusal: Refusal) -> Chat2ApiError:
+    return UpstreamAuthFailed("The upstream has closed this account.", code=ACCOUNT_CLOSED)
+
+
+def _workspace_closed(_refusal: Refusal) -> Chat2ApiError:
+    message = "The upstream has closed the account's workspace."
+    return UpstreamAuthFailed(message, code=ACCOUNT_CLOSED)
 
 
 def _workspace(_refusal: Refusal) -> Chat2ApiError:
@@ -268,9 +278,9 @@ _BY_CODE: Mapping[str, Make] = {
     "invalid_jwt": _auth_failed,
     "token_invalidated": _auth_failed,
     "token_revoked": _auth_failed,
-    "account_deactivated": _auth_failed,
-    "user_deleted": _auth_failed,
-    "deactivated_workspace": _workspace,
+    "account_deactivated": _closed,
+    "user_deleted": _closed,
+    "deactivated_workspace": _workspace_closed,
     "model_cap_exceeded": _model_limited,
     "work_usage_limit_exceeded": _account_limited,
     "usage_limit_reached": _account_limited,
@@ -299,7 +309,7 @@ _BY_WORDS: tuple[tuple[str, Make], ...] = (
     ("authentication token has been invalidated", _auth_failed),
     ("authentication token is expired", _auth_failed),
     ("signed out", _auth_failed),
-    ("account has been deactivated", _auth_failed),
+    ("account has been deactivated", _closed),
     ("turnstile", _challenge),
     ("arkose", _challenge),
     ("content policy", _policy),

@@ -29,6 +29,8 @@ _LARGEST_SPAN = 30 * DAY  # a number under this is a span even in a field of mom
 _SMALLEST_EPOCH = 1e9  # and a number from here on is a moment even in a field of spans
 _SMALLEST_EPOCH_MS = 1e11
 
+_FARTHEST = 3660 * DAY
+
 _UNITS = {"d": DAY, "h": HOUR, "m": MINUTE, "s": 1.0}
 _UNIT = r"(?:days?|d|hours?|hrs?|hr?|minutes?|mins?|m|seconds?|secs?|s)(?![a-z])"
 _NUMBER = r"\d{1,9}(?:\.\d{1,9})?"
@@ -65,6 +67,14 @@ def seconds_in_text(text: str) -> float | None:
     """A span in a sentence ("try again in 20 minutes"), clamped to [1 s, 8 days]."""
     match = _SPAN_IN_TEXT.search(text)
     return None if match is None else _clamp(_sum_of_spans(match[1]), LONGEST_BY_BODY)
+
+
+def moment(value: Any, now: float) -> float | None:
+    """One stated reset time in epoch seconds, however it is spelled; None for nonsense."""
+    found = _moment_or_span(value, now)
+    if found is None or not -_FARTHEST < found < _FARTHEST:
+        return None
+    return now + found
 
 
 def _span_or_moment(value: Any, now: float) -> float | None:

@@ -50,7 +50,7 @@ def read_answer(status: int, body: bytes, now: float) -> Grant:
     document = _object(body)
     if status == 200:
         return _grant(document, now)
-    code = _code(document)
+    code = code_of(document)
     if status in (400, 401, 403) and code in _FOR_GOOD:
         raise RefreshRefused(code)
     if status == 401 and document is not None and code not in _OURS:
@@ -100,7 +100,7 @@ def _object(body: bytes) -> dict[str, Any] | None:
     return document if isinstance(document, dict) else None
 
 
-def _code(document: dict[str, Any] | None) -> str:
+def code_of(document: dict[str, Any] | None) -> str:
     """`error.code`, `error` as a text, or `code` at the top; empty when there is none."""
     if document is None:
         return ""

@@ -5,6 +5,7 @@ Pure.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from chat2api.pool.tokens import TokenText
@@ -41,6 +42,8 @@ API_KEY_ONLY = "holds an API key and no ChatGPT login"
 NO_TOKENS = "holds no access token and no refresh token"
 BAD_ACCESS = "its access token is none and was left out"
 BAD_REFRESH = "its refresh token is none and was left out"
+
+_LONGEST_NOTE = 2_000
 
 
 @whole_or_nothing
@@ -126,17 +129,18 @@ def _account(
     kind = label_of(entry.get("type"), LONGEST_PLAN).lower()
     written = workspace_of(first_of(tokens, "account_id", "accountId"))
     parts = [part.workspace_id for part in (access, refresh) if part is not None]
-    return login(
+    account = login(
         access.token if access else None,
         refresh.token if refresh else None,
         id_token=id_token_of(first_of(tokens, "id_token", "idToken")),
         workspace_id=next((each for each in (written, *parts) if each), None),
-        email=email_of(email),
+        email=email_of(email) or label_of(entry.get("name")),
         plan="" if kind == "codex" else kind,
         is_codex=is_codex,
         proxy=proxy,
         refreshed_at=moment_of(first_of(entry, "last_refresh", "lastRefresh")),
     )
+    return replace(account, note=label_of(entry.get("note"), _LONGEST_NOTE))
 
 
 def _why_none(entry: dict[str, Any]) -> str:

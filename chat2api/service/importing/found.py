@@ -5,13 +5,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 from chat2api.pool.values import Look, NewAccount
 from chat2api.secret import Secret
+
+T = TypeVar("T")
+
+_BREATH = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,7 @@ def nothing(where: str, reason: str) -> Found:
 
 def joined(founds: Iterable[Found]) -> Found:
     """All of them one behind the other; what belongs together is not yet brought together."""
-    parts = tuple(founds)
+    parts = tuple(gently(founds))
     return Found(
         accounts=tuple(chain.from_iterable(part.accounts for part in parts)),
         seeds=tuple(chain.from_iterable(part.seeds for part in parts)),
@@ -100,3 +105,11 @@ def joined(founds: Iterable[Found]) -> Found:
         skipped=tuple(chain.from_iterable(part.skipped for part in parts)),
         traits=tuple(chain.from_iterable(part.traits for part in parts)),
     )
+
+
+def gently(things: Iterable[T]) -> Iterator[T]:
+    """A large file is seconds of work: the other requests of this process go on meanwhile."""
+    for index, thing in enumerate(things, 1):
+        yield thing
+        if index % _BREATH == 0:
+            time.sleep(0)

@@ -18,6 +18,7 @@ from chat2api.service.importing.found import (
     FoundConversation,
     FoundSeed,
     TokenTrait,
+    gently,
     joined,
 )
 
@@ -77,7 +78,7 @@ def _merged(mentions: Sequence[_Mention], traits: Sequence[TokenTrait]) -> list[
     for order, trait in enumerate(traits):
         by_token.setdefault(trait.token, []).append((order, trait))
     outcome: dict[int, _Merged] = {}
-    for login in _logins(mentions):
+    for login in gently(_logins(mentions)):
         tokens = dict.fromkeys(token for index in login for token in _tokens(mentions[index]))
         about = sorted((each for token in tokens for each in by_token.get(token, ())), key=_order)
         members = [mentions[index] for index in login]

@@ -18,7 +18,7 @@ from chat2api.service.importing.content import (
     text_of,
 )
 from chat2api.service.importing.fields import label_of, token_of
-from chat2api.service.importing.found import Found, nothing
+from chat2api.service.importing.found import Found, gently, nothing
 from chat2api.service.importing.json_maps import read_looks, read_refresh_map, read_routing
 from chat2api.service.importing.mirror_maps import read_conversation_map, read_seed_map
 from chat2api.service.importing.token_lines import read_failed_lines, read_token_lines
@@ -108,7 +108,7 @@ def _by_shape(content: bytes) -> Format | None:
             return _of_document(next(json_documents(text)))
         if _YAML_LINE.search(text):
             return Format.APP_YAML
-        has_tokens = any(token_of(line) for line in lines_of(text))
+        has_tokens = any(token_of(line) for line in gently(lines_of(text)))
     except Unreadable:
         return None
     return Format.TOKENS if has_tokens else None

@@ -78,7 +78,7 @@ def _workspace(account: Account, workspace: str) -> Json:
 def conversation_init(exchange: Exchange) -> Reply:
     """POST {B}/conversation/init"""
     exchange.identify()
-    tomorrow = datetime.fromtimestamp(exchange.simulator.clock() + 86_400, UTC).isoformat()
+    tomorrow = _iso(exchange.simulator.clock() + 86_400)
     remaining = {"deep_research": 5, "file_upload": 80, "image_gen": 40}
     limits = [
         {"feature_name": name, "remaining": left, "reset_after": tomorrow}
@@ -89,11 +89,35 @@ def conversation_init(exchange: Exchange) -> Reply:
             "type": "conversation_detail_metadata",
             "banner_info": None,
             "blocked_features": [],
-            "model_limits": [],
+            "model_limits": _model_limits(exchange),
             "limits_progress": limits,
             "default_model_slug": "auto",
         }
     )
+
+
+def _model_limits(exchange: Exchange) -> list[Json]:
+    """The models whose quota is used up; a quota for all models together shuts every one."""
+    account = exchange.account
+    if account is None or account.quota is None:
+        return []
+    windows = exchange.simulator.quotas.windows(account.name, account.quota)
+    generation = exchange.simulator.config.generation
+    offered = models.visible(generation, paid=exchange.is_paid, anonymous=exchange.anonymous)
+    ends = {
+        slug: window.resets_at
+        for meter, window in windows.items()
+        if window.is_full and window.resets_at is not None
+        for slug in ([one.slug for one in offered] if meter == ALL_MODELS else [meter])
+    }
+    return [
+        {"model_slug": slug, "using_default_model_slug": "auto", "resets_after": _iso(end)}
+        for slug, end in ends.items()
+    ]
+
+
+def _iso(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat()
 
 
 def usage(exchange: Exchange) -> Reply:

@@ -12,7 +12,7 @@ from chat2api.simulator.connection import open_connections
 from chat2api.simulator.documents import Json
 from chat2api.simulator.faults import registry as faults
 from chat2api.simulator.params import BadParameter, Params
-from chat2api.simulator.routes import control_accounts
+from chat2api.simulator.routes import control_accounts, control_logins
 from chat2api.simulator.routes.steering import sent, the_simulator
 from chat2api.simulator.scenarios import registry as scenarios
 from chat2api.simulator.simulator import Simulator
@@ -20,6 +20,7 @@ from chat2api.simulator.turn import Turn
 
 blueprint = Blueprint("control", __name__, url_prefix="/_sim")
 blueprint.register_blueprint(control_accounts.blueprint)
+blueprint.register_blueprint(control_logins.blueprint)
 
 
 @blueprint.before_request

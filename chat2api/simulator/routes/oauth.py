@@ -1,12 +1,11 @@
-"""The token endpoint: a refresh token for an access token and, mostly, the next refresh token."""
+"""The token endpoint: a refresh token for an access token and, mostly, the next refresh token; or an
+authorization code for the first of both (`signing_in`)."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qsl
 
 from chat2api.simulator.connection import CallerGone
 from chat2api.simulator.exchange import Exchange
@@ -15,11 +14,12 @@ from chat2api.simulator.faults.model import Fault
 from chat2api.simulator.grants import Outcome, Traded
 from chat2api.simulator.params import Params
 from chat2api.simulator.refusals import Reply, grant_refused, json_reply
-from chat2api.simulator.tokens import fingerprint, make_id_token
+from chat2api.simulator.routes import signing_in
+from chat2api.simulator.routes.oauth_answers import SCOPE, fields_of, tokens_of
+from chat2api.simulator.tokens import fingerprint
 from chat2api.simulator.wire.items import Break
 
 _GONE = Reply(499, (Break("cut"),))
-SCOPE = "openid profile email offline_access"
 _HARMLESS = ("grant_type", "client_id", "scope", "redirect_uri")
 _CODES: Mapping[Outcome, str] = {
     "reused": "refresh_token_reused",
@@ -32,7 +32,7 @@ _CODES: Mapping[Outcome, str] = {
 
 def token(exchange: Exchange) -> Reply:
     """POST /oauth/token"""
-    fields = _fields(exchange)
+    fields = fields_of(exchange)
     _introduce(exchange, fields)
     choice = exchange.choose()
     chosen, params = faults.find(choice.faults), choice.params
@@ -44,8 +44,9 @@ def token(exchange: Exchange) -> Reply:
     elif not is_late and reply is None and any(fault.breaks for fault in chosen):
         reply = json_reply({})
     if reply is None:
-        reply = _trade(exchange, fields, terms)
-    else:
+        is_code = fields.get("grant_type") == "authorization_code"
+        reply = signing_in.redeem(exchange, fields) if is_code else _trade(exchange, fields, terms)
+    elif fields.get("grant_type") != "authorization_code":
         _note(exchange, fields, Traded("fault"))
     done = faults.finish(reply, chosen, params, is_stream=False)
     return done if is_late else replace(done, pause=0)
@@ -59,18 +60,6 @@ def _waited(exchange: Exchange, chosen: Sequence[Fault], params: Params) -> bool
         exchange.record.aborted = True
         return False
     return True
-
-
-def _fields(exchange: Exchange) -> dict[str, str]:
-    """The texts of a JSON or form body; none when it cannot be read."""
-    if "x-www-form-urlencoded" in exchange.headers.get("content-type", ""):
-        return dict(parse_qsl(exchange.raw_body.decode("latin-1")))
-    try:
-        body = json.loads(exchange.raw_body)
-    except ValueError:
-        return {}
-    pairs = body.items() if isinstance(body, dict) else ()
-    return {name: value for name, value in pairs if isinstance(value, str)}
 
 
 def _introduce(exchange: Exchange, fields: dict[str, str]) -> None:
@@ -117,14 +106,7 @@ def _granted(
     assert traded.grant is not None
     account = exchange.simulator.renew(traded.grant.account)
     assert account is not None
-    now = exchange.simulator.clock()
-    answer: dict[str, Any] = {
-        "access_token": account.token,
-        "id_token": make_id_token(account.person, now=now),
-        "token_type": "Bearer",
-        "expires_in": int(account.expires_at - now),
-        "scope": fields.get("scope", SCOPE),
-    }
+    answer = tokens_of(exchange, account, fields.get("scope", SCOPE))
     if traded.token is not None:
         answer["refresh_token"] = traded.token
     elif terms.get("unrotated", "missing") != "missing":

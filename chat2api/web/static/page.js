@@ -63,6 +63,40 @@ if (dialog && dialog.showModal) {
   one("[data-close]", dialog).addEventListener("click", () => dialog.close());
 }
 
+// --- what a pasted text holds; the server alone decides
+
+const fill = (template, values) =>
+  template.replace(/%\((\w+)\)[ds]/g, (_, name) => String(values[name]));
+const counted = (forms, num) => fill(forms[num === 1 ? 0 : 1], { num });
+
+const tokenKind = (line) => {
+  const entry = line.trim().replace(/\s+#.*$/, "").replace(/^bearer /i, "").trim();
+  if (!entry || entry.startsWith("#") || /^[-=_*~#.]+$/.test(entry)) return "";
+  const [token, workspace = ""] = entry.split(/,(.*)/s).map((part) => part.trim());
+  if (workspace && !/^[A-Za-z0-9_-]{1,64}$/.test(workspace)) return "unreadable";
+  if (/^(?:eyJhbGciOi|fk-)[A-Za-z0-9_.|:+/=~-]+$/.test(token) && token.length >= 8) return "access";
+  if (/^rt[_.][A-Za-z0-9_.~+/=-]{16,}$/.test(token)) return "refresh";
+  return /^(?!sk-)[A-Za-z0-9_.~+/=-]{45}$/.test(token) ? "refresh" : "unreadable";
+};
+
+// How many tokens, whether something is no token, and both in words ("" for an empty text).
+const tokensIn = (text, words) => {
+  const numbers = { access: 0, refresh: 0, unreadable: 0 };
+  for (const line of text.split(/\r\n|\r|\n/)) {
+    const kind = tokenKind(line);
+    if (kind) numbers[kind] += 1;
+  }
+  const good = numbers.access + numbers.refresh;
+  const all = good + numbers.unreadable;
+  const parts = Object.keys(numbers)
+    .filter((kind) => numbers[kind])
+    .map((kind) => counted(words[kind], numbers[kind]));
+  const said = all
+    ? fill(words.whole, { lines: counted(words.lines, all), parts: parts.join(words.comma) })
+    : "";
+  return { good, warned: numbers.unreadable > 0, said };
+};
+
 // --- adding tokens
 
 const add = one("#add");
@@ -75,36 +109,10 @@ if (add) {
   const plain = label.textContent;
   const files = one("input[type=file]", add);
 
-  const fill = (template, values) =>
-    template.replace(/%\((\w+)\)[ds]/g, (_, name) => String(values[name]));
-  const counted = (forms, num) => fill(forms[num === 1 ? 0 : 1], { num });
-
-  // What the server will make of a line; it alone decides.
-  const kindOf = (line) => {
-    const entry = line.trim().replace(/\s+#.*$/, "").replace(/^bearer /i, "").trim();
-    if (!entry || entry.startsWith("#") || /^[-=_*~#.]+$/.test(entry)) return "";
-    const [token, workspace = ""] = entry.split(/,(.*)/s).map((part) => part.trim());
-    if (workspace && !/^[A-Za-z0-9_-]{1,64}$/.test(workspace)) return "unreadable";
-    if (/^(?:eyJhbGciOi|fk-)[A-Za-z0-9_.|:+/=~-]+$/.test(token) && token.length >= 8) return "access";
-    if (/^rt[_.][A-Za-z0-9_.~+/=-]{16,}$/.test(token)) return "refresh";
-    return /^(?!sk-)[A-Za-z0-9_.~+/=-]{45}$/.test(token) ? "refresh" : "unreadable";
-  };
-
   const look = () => {
-    const numbers = { access: 0, refresh: 0, unreadable: 0 };
-    for (const line of text.value.split(/\r\n|\r|\n/)) {
-      const kind = kindOf(line);
-      if (kind) numbers[kind] += 1;
-    }
-    const good = numbers.access + numbers.refresh;
-    const all = good + numbers.unreadable;
-    const parts = Object.keys(numbers)
-      .filter((kind) => numbers[kind])
-      .map((kind) => counted(words[kind], numbers[kind]));
-    seen.textContent = all
-      ? fill(words.whole, { lines: counted(words.lines, all), parts: parts.join(words.comma) })
-      : hint;
-    seen.classList.toggle("warned", numbers.unreadable > 0);
+    const { good, warned, said } = tokensIn(text.value, words);
+    seen.textContent = said || hint;
+    seen.classList.toggle("warned", warned);
     label.textContent = good ? counted(words.add, good) : plain;
   };
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 
@@ -48,6 +49,26 @@ def test_the_limits(caller: Any) -> None:
         "file_upload",
         "image_gen",
     }
+
+
+def model_limits(caller: Any, account: Any) -> dict[str, str]:
+    path = "/backend-api/conversation/init"
+    found = caller.call("POST", path, {"gizmo_id": None}, bearer(account)).json()
+    return {one["model_slug"]: one["resets_after"] for one in found["model_limits"]}
+
+
+def test_a_used_up_quota_shows_as_a_limit(caller: Any, control: Any, now: list[float]) -> None:
+    control("/config", {"generation": "2026"})
+    one = {"name": "ann", "quota": 2, "quota_seconds": 60, "quota_models": ["o3", "gpt-5-5"]}
+    ann, bob = control("/accounts", [one, {"name": "bob", "quota": 1, "quota_seconds": 60}])
+    assert model_limits(caller, ann) == model_limits(caller, bob) == {}
+    control("/accounts/ann/quota", {"used": 2})
+    control("/accounts/bob/quota", {"used": 1})
+    end = datetime.fromtimestamp(now[0] + 60, UTC).isoformat()
+    assert model_limits(caller, ann) == {"o3": end, "gpt-5-5": end}
+    assert {"auto", "gpt-5-5"} <= set(model_limits(caller, bob))
+    now[0] += 60
+    assert model_limits(caller, bob) == {}
 
 
 def bearer(account: Any) -> dict[str, str]:
