@@ -120,7 +120,9 @@ def _accounts(made: Furnished, store: Store) -> None:
     new = [
         NewAccount(
             access_token=Secret(account["access_token"]),
-            refresh_token=Secret(account["refresh_token"]) if account.get("refresh_token") else None,
+            refresh_token=Secret(account["refresh_token"])
+            if account.get("refresh_token")
+            else None,
             email=f"{account['name']}@example.com",
             plan=str(account["plan"]),
         )
@@ -134,7 +136,10 @@ def _accounts(made: Furnished, store: Store) -> None:
 def _stand(made: Furnished, store: Store) -> None:
     now = store.now()
     quota = Quota(
-        (QuotaWindow("5 h", 38.0, None, now + 4000), QuotaWindow(HOSTILE, 97.0, None, now + 3 * DAY)),
+        (
+            QuotaWindow("5 h", 38.0, None, now + 4000),
+            QuotaWindow(HOSTILE, 97.0, None, now + 3 * DAY),
+        ),
     )
     used = {"last_used_at": now - 240, "checked_at": now - 600}
     states: dict[str, dict[str, Any]] = {
@@ -196,11 +201,20 @@ def _requests(made: Furnished, store: Store) -> None:
         at = now - 1.2 * DAY + number * (1.2 * DAY / 240) - 30
         code, status, message = dice.choice(FAULTS) if number % 12 == 5 else ("", 200, "")
         records.append(
-            _record(f"seeded-{number:04}", at, dice, made.keys["phone"], accounts, code, status, message)
+            _record(
+                f"seeded-{number:04}", at, dice, made.keys["phone"], accounts, code, status, message
+            )
         )
     now_ish = now - 20
     hostile = _record(
-        "hostile-0001", now_ish, dice, made.keys["hostile"], accounts, "upstream_error", 502, HOSTILE
+        "hostile-0001",
+        now_ish,
+        dice,
+        made.keys["hostile"],
+        accounts,
+        "upstream_error",
+        502,
+        HOSTILE,
     )
     records.append(
         replace(hostile, model=HOSTILE_NAME, address="203.0.113.9", answered_by=LONG[:200])
@@ -211,7 +225,10 @@ def _requests(made: Furnished, store: Store) -> None:
     UsageHours(store).add([point_of(record) for record in records])
     AccountHeat(store).add(
         {
-            (made.accounts["alice"], slot_of(now - step * 300)): (dice.randint(0, 9), dice.randint(0, 1))
+            (made.accounts["alice"], slot_of(now - step * 300)): (
+                dice.randint(0, 9),
+                dice.randint(0, 1),
+            )
             for step in range(0, 280, 2)
         }
     )
@@ -311,7 +328,9 @@ def _histories(made: Furnished, store: Store) -> None:
     audit.note("page 1a2b", "192.0.2.7", "signed in")
     audit.note(HOSTILE, HOSTILE_NAME, "pause accounts", HOSTILE, {"label": HOSTILE, "note": LONG})
     for number in range(60):
-        audit.note("cli", "", "change account", f"acct_{number}", {"note": f"{number} → {number + 1}"})
+        audit.note(
+            "cli", "", "change account", f"acct_{number}", {"note": f"{number} → {number + 1}"}
+        )
 
 
 def _job(made: Furnished, store: Store) -> str:

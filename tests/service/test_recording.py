@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chat2api.logs import NO_REQUEST, bind_request_id
 from chat2api.providers.protocol import RefreshFailed, RefreshRefused
 from chat2api.secret import Secret
 from chat2api.service import recording
@@ -166,11 +167,14 @@ def test_a_batch_that_cannot_be_written_keeps_nobody_waiting(
 
 
 def test_renewals_belong_to_a_history(desk: Desk) -> None:
-    desk.recorder.renewal("a", "renewed", "")
-    desk.recorder.renewal("a", "renewal_failed", "the token endpoint said 500")
+    with bind_request_id(NO_REQUEST):  # by a timer
+        desk.recorder.renewal("a", "renewed", "")
+    with bind_request_id("req_1"):
+        desk.recorder.renewal("a", "renewal_failed", "the token endpoint said 500")
     desk.recorder.flush()
     failed, renewed = desk.events.of("a")
     assert (renewed.kind, renewed.request_id, renewed.detail) == ("renewed", "", {})
+    assert failed.request_id == "req_1"
     assert failed.detail == {"reason": "the token endpoint said 500"}
 
 

@@ -104,7 +104,7 @@ def _said(found: Standing, row: AccountRow) -> str:
         case "challenge":
             return gettext("Upstream asks for a human check. We stopped using this account.")
         case "resting":
-            return _reason(row.reason) or gettext("It rests after a failure.")
+            return reason_text(row.reason) or gettext("It rests after a failure.")
         case "limited":
             return gettext("Upstream's limit for %(models)s.", models=_models(row))
         case "in_use":
@@ -121,7 +121,7 @@ def _said(found: Standing, row: AccountRow) -> str:
             return gettext("It was not used yet, and upstream was not asked about it.")
         case "ready":
             if row.reason:
-                return _reason(row.reason)
+                return reason_text(row.reason)
             return gettext("Nothing speaks against it.")
         case _:
             assert_never(found.word)
@@ -130,7 +130,7 @@ def _said(found: Standing, row: AccountRow) -> str:
 def _login_said(row: AccountRow) -> str:
     if row.reason.startswith("the renewal was refused") and row.reason_at is not None:
         return gettext("Log in again: the renewal was refused on %(day)s.", day=day(row.reason_at))
-    return _reason(row.reason) or gettext("Its token has ended, and cannot be renewed.")
+    return reason_text(row.reason) or gettext("Its token has ended, and cannot be renewed.")
 
 
 def _next(found: Standing, row: AccountRow, now: float) -> str:
@@ -171,7 +171,7 @@ def _models(row: AccountRow) -> str:
     return ", ".join(names[:5]) + ("…" if len(names) > 5 else "")
 
 
-def _reason(reason: str) -> str:
+def reason_text(reason: str) -> str:
     """Error codes in words; what renewals say, or an importer brought along, as it stands."""
     known = _REASONS.get(reason)
     if known or not reason:

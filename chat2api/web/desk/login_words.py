@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from chat2api.pool.values import AccountRow
 from chat2api.store.logins import Login, LoginResult
+from chat2api.web.desk.account_words import reason_text
 from chat2api.web.languages import gettext
 from chat2api.web.times import span
 
 _LONGEST_NAME = 80
-_LONGEST_REASON = 160
 
 
 def title_of(login: Login) -> str:
@@ -101,9 +101,9 @@ def ends_text(account: AccountRow, now: float) -> str:
 
 def wants_text(account: AccountRow) -> str:
     """Why it wants one, in the words of whoever refused it."""
-    if account.reason:
-        return plain(account.reason, _LONGEST_REASON)
-    return gettext("it has no refresh token")
+    if account.state != "needs_login" and not account.has_refresh_token:
+        return gettext("it has no refresh token")
+    return reason_text(account.reason) or gettext("its token has ended")
 
 
 def plain(text: str, most: int = _LONGEST_NAME) -> str:

@@ -69,7 +69,7 @@ def _of_accounts(outlook: Outlook | None) -> Iterator[Need]:
             "%(num)d accounts need a new login.",
             counts.failed,
         )
-        yield Need("login", "bad", text, gettext("Log in again"), url_for("logins.again"))
+        yield Need("login", "bad", text, gettext("Log in again now"), url_for("logins.again"))
     if outlook is not None and outlook.ending:
         text = ngettext(
             "%(num)d account expires within 2 days and cannot renew.",

@@ -107,5 +107,9 @@ def test_names_and_reasons() -> None:
     assert name_of(ACCOUNT) == "ann@example.com"
     assert name_of(replace(ACCOUNT, label="\u200f")) == "acc_1"
     assert wants_text(ACCOUNT) == "it has no refresh token"
-    assert wants_text(replace(ACCOUNT, reason="no\nmore")) == "nomore"
+    # What went wrong on a turn is not why a login is wanted, while the token lives.
+    assert wants_text(replace(ACCOUNT, reason="upstream_timeout")) == "it has no refresh token"
+    over = replace(ACCOUNT, state="needs_login")
+    assert wants_text(over) == "its token has ended"
+    assert wants_text(replace(over, reason="no\nmore")) == "The last failure: no\ufffdmore."
     assert plain("x" * 100) == "x" * 80 + "…"
