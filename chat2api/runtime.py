@@ -40,6 +40,7 @@ from chat2api.store.reminders import Reminders
 from chat2api.store.request_records import RequestRecords
 from chat2api.store.schedule import Schedule
 from chat2api.store.usage_hours import UsageHours
+from chat2api.transport.far_clock import FarClock
 
 
 class Lifecycle:
@@ -69,6 +70,7 @@ class Desk:
     logins: Logins
     summary: PoolSummary
     outlooks: Outlooks
+    far_clock: FarClock
     reminders: Reminders
     backups: Backups
     schedule: Schedule

@@ -30,6 +30,7 @@ from chat2api.store.request_records import RequestRecords
 from chat2api.store.schedule import Schedule
 from chat2api.store.sessions import Sessions
 from chat2api.store.usage_hours import UsageHours
+from chat2api.transport.far_clock import FarClock
 
 CHECKS_PER_SECOND = 5.0
 
@@ -37,7 +38,8 @@ CHECKS_PER_SECOND = 5.0
 class DeskBase:
     """What of the desk lives as long as the process; made once, from the store."""
 
-    def __init__(self, store: Store, worker_id: str) -> None:
+    def __init__(self, store: Store, worker_id: str, far_clock: FarClock | None = None) -> None:
+        self.far_clock = far_clock or FarClock()
         self.store = store
         self.worker_id = worker_id
         self.summary = PoolSummary(AccountBook(store))
@@ -67,6 +69,7 @@ def make_desk(base: DeskBase, logins: Logins, actions: AccountActions) -> Desk:
         logins=logins,
         summary=base.summary,
         outlooks=base.outlooks,
+        far_clock=base.far_clock,
         reminders=base.reminders,
         backups=base.backups,
         schedule=base.schedule,

@@ -101,7 +101,7 @@ def lay_foundation(settings: Settings) -> Foundation:
         conversations=ConversationBook(store),
         schedule=Schedule(store, workers.worker_id),
         audit=Audit(store),
-        desk=DeskBase(store, workers.worker_id),
+        desk=DeskBase(store, workers.worker_id, transport.far_clock),
         watchdog=watchdog,
         transport=transport,
         compute=compute,

@@ -25,6 +25,9 @@ from chat2api.settings.yaml_file import (
 
 # A setting or an item of a list that was commented out.
 _LIKE_YAML = re.compile(r"(?P<before>(?:-\s+)?[\w.]+\s*:\s*|-\s+)(?P<value>\S.*)")
+# One word that people do not write: an item of a list over several lines, or a password.
+_ITEM = re.compile(r"""["'\[{]\S*|\S+["',\]}]|(?=\S*[0-9])\S{8,}""")
+_PRIVATE = re.compile(r"(?i)token|key|secret|pass|auth|cookie|prefix")
 _COMMENT = re.compile(
     r"(?P<code>(?:[^#\n'\"]|'[^'\n]*'|\"[^\"\n]*\")*?)(?P<mark>(?:^|(?<=\s))#)(?P<text>.*)"
 )
@@ -58,7 +61,7 @@ def _masked(key: str, value: Any, fields: Mapping[str, SettingField]) -> Any:
         return _each(value, _hide)
     if field.secret:
         return _each(value, mask_secret if field.kind is Kind.LIST else _hide)
-    return _each(value, lambda text: mask_text(name, text))
+    return _each(value, lambda text: mask_text(name, text), numbers=True)
 
 
 def _accounts(value: Any) -> Any:
@@ -78,18 +81,20 @@ def _accounts(value: Any) -> Any:
     return value
 
 
-def _each(value: Any, mask: Any) -> Any:
-    """Every text in it; what is empty, a number or a switch stays."""
+def _each(value: Any, mask: Any, *, numbers: bool = False) -> Any:
+    """Every text in it; what is empty or a switch stays, and `numbers` where they are no passwords."""
     match value:
-        case None | "" | bool() | int() | float():
+        case None | "" | bool():
+            return value
+        case int() | float() if numbers:
             return value
         case dict():
             for name in list(value):
-                value[name] = _each(value[name], mask)
+                value[name] = _each(value[name], mask, numbers=numbers)
             return value
         case list():
             for index, item in enumerate(value):
-                value[index] = _each(item, mask)
+                value[index] = _each(item, mask, numbers=numbers)
             return value
         case _:
             return mask(str(value))
@@ -107,9 +112,11 @@ def _without_secrets(line: str, scrub: Callable[[str], str]) -> str:
         return scrub(code) + (f"{mark} {HIDDEN}" if mark else "")
     comment = scrub(found["text"])
     like = _LIKE_YAML.fullmatch(comment.strip())
+    blanks = comment[: len(comment) - len(comment.lstrip())]
     if like is not None and not _is_harmless(like["before"], like["value"]):
-        blanks = comment[: len(comment) - len(comment.lstrip())]
         comment = f"{blanks}{like['before']}{HIDDEN}"
+    elif _ITEM.fullmatch(comment.strip()):
+        comment = f"{blanks}{HIDDEN}"
     return f"{scrub(found['code'])}{found['mark']}{comment}"
 
 
@@ -119,4 +126,5 @@ def _is_harmless(before: str, value: str) -> bool:
     field = setting_fields().get(SEED_NAMES.get(name, name))
     if field is not None:
         return not field.secret and field.kind is not Kind.MAPPING and "@" not in value
-    return bool(name) and " " in value.strip() and name not in SECRET_FIELDS
+    is_sentence = " " in value.strip() and not value.startswith(tuple("[{&*!|>'\""))
+    return bool(name) and is_sentence and not _PRIVATE.search(name)

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, TypeVar
 
-from sqlalchemy import Connection, and_, case, exists, func, or_, select, true, update
+from sqlalchemy import Connection, and_, bindparam, case, exists, func, or_, select, true, update
 
 from chat2api.pool.refreshing import USABLE_BEFORE_END
 from chat2api.pool.values import Account, AccountRow, PoolCounts
 from chat2api.secret import Secret
 from chat2api.store import tables
+from chat2api.store.account_events import AccountEvents
 from chat2api.store.account_rows import (
     FOR_A_TURN,
     FOR_PEOPLE,
@@ -43,6 +44,11 @@ _a, _c, _l = tables.accounts.c, tables.credentials.c, tables.account_limits.c
 
 _ALIVE = and_(_a.removed_at.is_(None), _a.pooled)
 _FAILED = or_(_a.needs_login, and_(_c.dead_hash.is_not(None), _c.dead_hash == _c.refresh_hash))
+
+# What `selectable` looks at.
+_DERIVED_FROM = select(
+    _a.account_id, _a.pooled, _a.paused, _a.removed_at, _a.needs_login, _a.cooling_until
+)
 
 Which = Literal["all", "failed"]
 
@@ -71,6 +77,7 @@ class AccountBook:
     def __init__(self, store: Store, breathe: Callable[[float], None] = time.sleep) -> None:
         self._store = store
         self._breathe = breathe
+        self._events = AccountEvents(store, breathe)
 
     # --- looking
 
@@ -276,7 +283,7 @@ class AccountBook:
         return self._change([account_id], values, _a.removed_at.is_(None)) == 1
 
     def purge(self) -> int:
-        """Forget for good, tokens included, what was removed longer than a day ago."""
+        """Forget for good, tokens and history included, what was removed longer than a day ago."""
         old = self._store.now() - KEPT_REMOVED_SECONDS
         gone = (
             select(_a.account_id, _a.credential_id)
@@ -286,18 +293,19 @@ class AccountBook:
         )
         unused = ~exists().where(_a.credential_id == _c.credential_id)
 
-        def work(connection: Connection) -> int:
+        def work(connection: Connection) -> list[str]:
             rows = connection.execute(gone).all()
             ids, credential_ids = [row[0] for row in rows], [row[1] for row in rows]
             connection.execute(tables.accounts.delete().where(_a.account_id.in_(ids)))
             connection.execute(
                 tables.credentials.delete().where(_c.credential_id.in_(credential_ids), unused)
             )
-            return len(rows)
+            return ids
 
         count = 0
-        while (some := self._store.database.write(work)) > 0:
-            count += some
+        while some := self._store.database.write(work):
+            self._events.forget(some)
+            count += len(some)
         return count
 
     def _change(
@@ -307,32 +315,43 @@ class AccountBook:
         where: Any,
         also: Callable[[Connection, Sequence[str]], None] | None = None,
     ) -> int:
-        """Set columns where the condition holds, and derive again who may be picked."""
+        """Set columns where the condition holds, and derive again who may be picked.
+
+        Some hundreds in a transaction: others want to write, and to be served, while thousands are changed.
+        """
+        total = 0
+        for start in range(0, len(account_ids), _IDS_AT_ONCE):
+            some = list(account_ids[start : start + _IDS_AT_ONCE])
+            total += self._store.database.write(
+                lambda connection, some=some: self._change_some(  # type: ignore[misc]
+                    connection, some, changes, where, also
+                ),
+                durable=True,
+            )
+            self._breathe(0)
+        return total
+
+    def _change_some(
+        self,
+        connection: Connection,
+        some: Sequence[str],
+        changes: Mapping[str, Any],
+        where: Any,
+        also: Callable[[Connection, Sequence[str]], None] | None,
+    ) -> int:
+        query = _DERIVED_FROM.where(_a.account_id.in_(some), where)
+        rows = connection.execute(query.order_by(_a.account_id).with_for_update()).all()
         now = self._store.now()
-
-        def work(connection: Connection) -> int:
-            count = 0
-            for start in range(0, len(account_ids), _IDS_AT_ONCE):
-                some = list(account_ids[start : start + _IDS_AT_ONCE])
-                rows = connection.execute(
-                    select(tables.accounts)
-                    .where(_a.account_id.in_(some), where)
-                    .order_by(_a.account_id)
-                    .with_for_update()
-                ).all()
-                for row in rows:
-                    fresh = dict(row._mapping) | changes
-                    connection.execute(
-                        update(tables.accounts)
-                        .where(_a.account_id == row.account_id)
-                        .values(changes | selectable(fresh, now))
-                    )
-                if also is not None:
-                    also(connection, some)
-                count += len(rows)
-            return count
-
-        return self._store.database.write(work, durable=True)
+        fresh = [
+            {"this": row.account_id, **changes, **selectable(dict(row._mapping) | changes, now)}
+            for row in rows
+        ]
+        if fresh:
+            one = update(tables.accounts).where(_a.account_id == bindparam("this"))
+            connection.execute(one, fresh)
+        if also is not None:
+            also(connection, some)
+        return len(rows)
 
 
 def _limits_of(

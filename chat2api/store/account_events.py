@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sqlalchemy import Row, delete, select
+from sqlalchemy import Row, Select, delete, select
 
 from chat2api.errors import StorageUnavailable
 from chat2api.store.desk_tables import account_events
@@ -43,6 +44,7 @@ _MOST_EVENTS = 500
 _ROWS_AT_ONCE = 500
 _DELETED_AT_ONCE = 1_000
 _MOST_DELETIONS = 100
+_BREATH_SECONDS = 0.02
 _WAIT_SECONDS = 2.0
 
 _e = account_events.c
@@ -64,8 +66,9 @@ class AccountEvent:
 
 
 class AccountEvents:
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, breathe: Callable[[float], None] = time.sleep) -> None:
         self._store = store
+        self._breathe = breathe
 
     def note(
         self,
@@ -96,6 +99,7 @@ class AccountEvents:
                 lambda connection, part=part: connection.execute(account_events.insert(), part),  # type: ignore[misc]
                 wait_seconds=_WAIT_SECONDS,
             )
+            self._breathe(0)
 
     def of(self, account_id: str, most: int = 50, before: int | None = None) -> list[AccountEvent]:
         """The newest first; `before` an event id, for the page after it. Raises StorageUnavailable."""
@@ -107,9 +111,17 @@ class AccountEvents:
         return [_event_of(row) for row in rows]
 
     def prune(self, days: float) -> int:
-        """Forget what is older; how many went. In small transactions. Raises StorageUnavailable."""
+        """Forget what is older; how many went. Raises StorageUnavailable."""
         old = select(_e.event_id).where(_e.at < self._store.now() - days * 86_400.0)
-        ids = old.order_by(_e.at).limit(_DELETED_AT_ONCE).scalar_subquery()
+        return self._swept(old.order_by(_e.at))
+
+    def forget(self, account_ids: Sequence[str]) -> int:
+        """The histories of accounts that are gone; how many events. Raises StorageUnavailable."""
+        return self._swept(select(_e.event_id).where(_e.account_id.in_(account_ids)))
+
+    def _swept(self, which: Select[tuple[int]]) -> int:
+        """In small transactions, for others want to write too; what is left over is done the next time."""
+        ids = which.limit(_DELETED_AT_ONCE).scalar_subquery()
         statement = delete(account_events).where(_e.event_id.in_(ids))
         total = 0
         for _ in range(_MOST_DELETIONS):
@@ -119,6 +131,7 @@ class AccountEvents:
             total += gone
             if gone < _DELETED_AT_ONCE:
                 break
+            self._breathe(_BREATH_SECONDS)
         return total
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from chat2api.store.desk_tables import account_heat
 from chat2api.store.opening import Store
@@ -12,6 +13,10 @@ from chat2api.store.upserts import add_up
 
 SLOT_SECONDS = 300
 KEPT_DAYS = 2
+# Thousands of accounts may have been tried in each.
+_SLOTS_AT_ONCE = 2
+_MOST_SWEEPS = 1_000
+_BREATH_SECONDS = 0.02
 
 _h = account_heat.c
 
@@ -19,8 +24,9 @@ _h = account_heat.c
 class AccountHeat:
     """A slot is counted since the epoch. Every method raises StorageUnavailable."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, breathe: Callable[[float], None] = time.sleep) -> None:
         self._store = store
+        self._breathe = breathe
 
     def add(self, tried: Mapping[tuple[str, int], tuple[int, int]]) -> None:
         """By account id and slot: how many attempts went well, how many did not."""
@@ -44,13 +50,24 @@ class AccountHeat:
         return {row.slot: (row.good, row.bad) for row in rows}
 
     def prune(self) -> int:
-        """Forget what is older than two days; how many rows went."""
+        """Forget what is older than two days; how many rows went.
+
+        A few slots at a time, for others want to write too; what is left over is done the next time.
+        """
         oldest = slot_of(self._store.now()) - KEPT_DAYS * 86_400 // SLOT_SECONDS
-        return self._store.database.write(
-            lambda connection: (
-                connection.execute(delete(account_heat).where(_h.slot < oldest)).rowcount
+        total = 0
+        for _ in range(_MOST_SWEEPS):
+            first = self._store.database.read(
+                lambda connection: connection.execute(select(func.min(_h.slot))).scalar()
             )
-        )
+            if first is None or first >= oldest:
+                break
+            gone = delete(account_heat).where(_h.slot < min(first + _SLOTS_AT_ONCE, oldest))
+            total += self._store.database.write(
+                lambda connection, gone=gone: connection.execute(gone).rowcount  # type: ignore[misc]
+            )
+            self._breathe(_BREATH_SECONDS)
+        return total
 
 
 def slot_of(at: float) -> int:

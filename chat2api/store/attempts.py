@@ -71,12 +71,16 @@ class Attempts:
 
         self._store.database.write(work)
 
-    def succeeded(self, address: str) -> None:
-        """Somebody got in: earlier mistakes are forgiven, and the address is trusted for a while."""
+    def succeeded(self, address: str, *, forgiving: bool = True) -> None:
+        """Somebody got in: the address is trusted for a while, and earlier mistakes are forgiven.
+
+        Not `forgiving` where secrets are many: else who has one could guess at the others without end.
+        """
         now = self._store.now()
 
         def work(connection: Connection) -> None:
-            connection.execute(delete(login_failures).where(_f.bucket == self._own(address)))
+            if forgiving:
+                connection.execute(delete(login_failures).where(_f.bucket == self._own(address)))
             _put(connection, self._trusted(address), 0, now, 0.0)
 
         self._store.database.write(work)

@@ -31,6 +31,7 @@ _FIRST_STEP_SECONDS = 0.01
 _STEPS_PER_DOUBLING = 8
 _LAST_STEP = 8 * 19  # 0.01 s doubled 19 times: 87 minutes
 _HOURS_SWEPT_AT_ONCE = 24
+_ACCOUNT_HOURS_SWEPT_AT_ONCE = 1  # thousands of rows each
 _MOST_SWEEPS = 500
 _BREATH_SECONDS = 0.02
 

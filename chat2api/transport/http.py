@@ -35,6 +35,7 @@ from chat2api.lifetime.call import Call
 from chat2api.lifetime.watchdog import Watchdog
 from chat2api.secret import Secret
 from chat2api.transport.connections import Headers, TrackingAdapter
+from chat2api.transport.far_clock import FarClock
 from chat2api.transport.flow import Flow, current_flow
 from chat2api.transport.protocol import Outgoing
 
@@ -69,6 +70,7 @@ class HttpTransport:
         self._watchdog = watchdog
         self._connect_seconds = connect_seconds
         self._connections = connections
+        self.far_clock = FarClock()
         self._adapters: OrderedDict[str | None, TrackingAdapter] = OrderedDict()
         self._lock = threading.Lock()
         self._sweep_at = time.monotonic() + _SWEEP_SECONDS
@@ -106,6 +108,7 @@ class HttpTransport:
             self._watchdog.remove(flow)
             raise
         flow.limit = request.idle_seconds
+        self.far_clock.note(raw.headers.get("Date"))
         return HttpResponse(raw, flow, self._watchdog)
 
     def close(self) -> None:

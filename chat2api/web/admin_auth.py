@@ -10,17 +10,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from flask import Response, after_this_request, g, request
+from flask import g, request
 
 from chat2api.errors import CsrfFailed, Unauthorized
 from chat2api.secret import Secret
 from chat2api.service.access import bearer_of
 from chat2api.service.admin_access import Administration
 from chat2api.store.sessions import Session
-from chat2api.web.auth import as_text, caller_address, caller_origin, is_https
+from chat2api.web.auth import as_text, caller_address, caller_origin
+from chat2api.web.cookies import send_cookie, ticket_in, ticket_name
 from chat2api.web.state import runtime, state
 
 CSRF_FIELD = "csrf"
+_COOKIE = "admin"
 CSRF_HEADER = "X-CSRF-Token"
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -213,31 +215,16 @@ def _own_origins() -> set[str]:
 
 
 def cookie_name() -> str:
-    """The `__Host-` prefix has browsers refuse the cookie from anything but this very host, encrypted."""
-    return "__Host-admin" if is_https() else "admin"
+    return ticket_name(_COOKIE)
 
 
 def _ticket() -> Secret | None:
-    text = request.cookies.get(cookie_name())
-    return Secret(text) if text else None
+    return ticket_in(_COOKIE)
 
 
 def _send_cookie(ticket: str | None) -> None:
-    """Set the cookie with this answer, or take it back. It ends with the browser, or on the server."""
-    name, secure = cookie_name(), is_https()
-
-    @after_this_request
-    def send(response: Response) -> Response:
-        response.set_cookie(
-            name,
-            ticket or "",
-            max_age=0 if ticket is None else None,
-            path="/",
-            secure=secure,
-            httponly=True,
-            samesite="Strict",
-        )
-        return response
+    """It ends with the browser, or on the server; None takes it back."""
+    send_cookie(cookie_name(), ticket)
 
 
 def _administration() -> Administration:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
-from flask import current_app, request
+from flask import current_app
 
 from chat2api.web.auth import caller_origin
 from chat2api.web.recipes import Place
@@ -18,7 +19,18 @@ def public_origin() -> str:
     public = runtime().settings.public_base_url
     if public is not None:
         return public.rstrip("/")
-    return caller_origin() if _HOST.fullmatch(request.host) else ""
+    origin = caller_origin()
+    return origin if _is_origin(origin) else ""
+
+
+def _is_origin(text: str) -> bool:
+    """A proxy may hand on whatever its caller said, so all of it is looked at."""
+    scheme, _, host = text.partition("://")
+    try:
+        urlsplit(text)  # what is no address in brackets fails here
+    except ValueError:
+        return False
+    return scheme in ("http", "https") and _HOST.fullmatch(host) is not None
 
 
 def api_place(key: str | None = None, model: str = "auto") -> Place:

@@ -20,6 +20,7 @@ from chat2api.web.calls import read_bytes
 
 SMALL_FORM_BYTES = 65_536
 _MOST_PARTS = 1_000
+_NOT_TEXT = "A field holds a NUL, which is no text."
 _UNREADABLE = "The form could not be read: it is cut short, damaged, or not UTF-8."
 
 
@@ -52,6 +53,14 @@ def read_form(limit_bytes: int = SMALL_FORM_BYTES, plain_field: str = "text") ->
 
     Raises RequestError (400, 413, 415), RequestTimeout.
     """
+    form = _read(limit_bytes, plain_field)
+    # Not every database can keep it.
+    if any("\0" in value for values in form.fields.values() for value in values):
+        raise RequestError(_NOT_TEXT, code="not_plain_text")
+    return form
+
+
+def _read(limit_bytes: int, plain_field: str) -> Form:
     body = read_bytes(limit_bytes)
     match request.mimetype:
         case "application/json":

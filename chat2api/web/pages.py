@@ -16,7 +16,6 @@ from flask import (
     Blueprint,
     Flask,
     Response,
-    after_this_request,
     g,
     redirect,
     render_template,
@@ -27,7 +26,7 @@ from jinja2 import StrictUndefined
 
 from chat2api.errors import NotFound
 from chat2api.web.admin_auth import Admin, check_origin
-from chat2api.web.auth import is_https
+from chat2api.web.cookies import send_cookie
 from chat2api.web.forms import read_form
 from chat2api.web.languages import LANGUAGES, day, language, moment, set_up_languages, time_zone
 from chat2api.web.times import how_long_ago, iso, seconds_text, short_time, span
@@ -58,7 +57,7 @@ _ASSETS = {
 }
 _YEAR_SECONDS = 365 * 86_400
 # Paths of ours: no host, no scheme, nothing that a browser would take for one (fault matrix H03).
-_OWN_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)*/?(?:\?[A-Za-z0-9._~=&%/-]*)?")
+_OWN_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)*/?(?:\?[A-Za-z0-9._~=&%+/-]*)?")
 _LONGEST_PATH = 500
 
 
@@ -122,9 +121,14 @@ def here() -> str:
     if request.method == "GET" and "/tokens/add/" not in request.path:
         query = urlencode([pair for pair in request.args.items(multi=True) if pair[0] != "lang"])
         return own_path(f"{request.path}?{query}".removesuffix("?"))
-    if request.endpoint == "sign_in.submit":
-        return url_for("sign_in.form")
-    return url_for("tokens.page" if request.blueprint == "tokens" else "desk.overview")
+    match request.blueprint:
+        case None | "start" | "pages":
+            return "/"  # whoever got lost learns nothing of API_PREFIX
+        case "why":
+            return own_path(request.path.removesuffix("/sign-out"))
+        case "tokens":
+            return url_for("tokens.page")
+    return url_for("sign_in.form" if request.endpoint == "sign_in.submit" else "desk.overview")
 
 
 def own_path(wish: str | None) -> str:
@@ -200,12 +204,5 @@ def see_other(path: str) -> Response:
 
 def remember(choice: Mapping[str, str]) -> None:
     """Set cookies of a year that only the server reads."""
-    secure = is_https()
-
-    @after_this_request
-    def send(response: Response) -> Response:
-        for name, value in choice.items():
-            response.set_cookie(
-                name, value, max_age=_YEAR_SECONDS, secure=secure, httponly=True, samesite="Lax"
-            )
-        return response
+    for name, value in choice.items():
+        send_cookie(name, value, seconds=_YEAR_SECONDS, lax=True)

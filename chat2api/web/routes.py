@@ -115,6 +115,8 @@ def _begin() -> None:
     set_request_id(state().request_id)
     if request.query_string.count(b"&") >= _MOST_QUERY_PARAMETERS:
         raise RequestError(f"There are more than {_MOST_QUERY_PARAMETERS} query parameters.")
+    if b"%00" in request.query_string or "\0" in request.path:
+        raise RequestError("There is a NUL in the address.")
 
 
 def _finish(response: Response, trusted: Sequence[Network]) -> Response:

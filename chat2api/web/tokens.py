@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flask import Blueprint, Response, after_this_request, g, request, url_for
+from flask import Blueprint, Response, g, request, url_for
 
 from chat2api.errors import (
     Forbidden,
@@ -22,7 +22,7 @@ from chat2api.pool.values import Added, NewAccount
 from chat2api.secret import Secret
 from chat2api.store.account_book import ExportedAccount
 from chat2api.web.admin_auth import Admin, confirm, note_change, require_admin
-from chat2api.web.auth import is_https
+from chat2api.web.cookies import send_cookie
 from chat2api.web.errors import error_response
 from chat2api.web.forms import Form, read_admin_form
 from chat2api.web.json import json_response
@@ -340,17 +340,5 @@ def typing_words() -> dict[str, Any]:
 
 def _send_result(result: Result | None) -> None:
     """What the next page says: numbers only. None takes it back."""
-    path, secure = url_for("tokens.page"), is_https()
-
-    @after_this_request
-    def send(response: Response) -> Response:
-        response.set_cookie(
-            _COOKIE,
-            "" if result is None else to_cookie(result),
-            max_age=0 if result is None else _COOKIE_SECONDS,
-            path=path,
-            secure=secure,
-            httponly=True,
-            samesite="Strict",
-        )
-        return response
+    value = None if result is None else to_cookie(result)
+    send_cookie(_COOKIE, value, path=url_for("tokens.page"), seconds=_COOKIE_SECONDS)

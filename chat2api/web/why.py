@@ -10,7 +10,7 @@ import hmac
 import math
 from dataclasses import dataclass
 
-from flask import Blueprint, Response, after_this_request, request, url_for
+from flask import Blueprint, Response, request, url_for
 
 from chat2api.errors import CsrfFailed, NotFound, TooManyLoginAttempts, Unauthorized
 from chat2api.secret import Secret
@@ -19,7 +19,8 @@ from chat2api.service.explaining import Verdict, explain
 from chat2api.store.request_records import RequestFilter, RequestRecord
 from chat2api.store.sessions import Session
 from chat2api.web.admin_auth import CSRF_FIELD, check_origin, current_session
-from chat2api.web.auth import as_text, caller_address, is_https, principal
+from chat2api.web.auth import as_text, caller_address, principal
+from chat2api.web.cookies import send_cookie, ticket_in, ticket_name
 from chat2api.web.forms import read_form
 from chat2api.web.json import json_response
 from chat2api.web.languages import gettext
@@ -35,6 +36,7 @@ show_failures_as_pages(blueprint)
 _UNKNOWN = "There is no such request of this key, or it is too long ago."
 _WRONG = "Wrong, or missing: send a key of this server as `Authorization: Bearer KEY`."
 _LONGEST_KEY = 4096
+_COOKIE = "why"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +89,13 @@ def submit(request_id: str) -> Response:
 def leave(request_id: str) -> Response:
     form = read_form()
     check_origin()
-    owner, ticket = _by_session(), _ticket()
+    owner, ticket = _by_session(), ticket_in(_COOKIE)
     if owner is not None and owner.session is not None and ticket is not None:
         sent = (form.first(CSRF_FIELD) or "").encode("utf-8", "replace")
         if not hmac.compare_digest(sent, owner.session.csrf.encode()):
             raise CsrfFailed("This was not asked for by a page of this server.")
         runtime().desk.owners.sessions.end(ticket)
-    _send_cookie(None)
+    send_cookie(ticket_name(_COOKIE), None)
     return see_other(url_for("why.page", request_id=request_id))
 
 
@@ -188,7 +190,7 @@ def _by_bearer() -> Owner:
 
 
 def _by_session() -> Owner | None:
-    ticket = _ticket()
+    ticket = ticket_in(_COOKIE)
     if ticket is None:
         return None
     session = runtime().desk.owners.sessions.find(ticket)
@@ -212,34 +214,8 @@ def _sign_in(key: Secret) -> None:
             owners.attempts.failed(address)
         raise Unauthorized(_WRONG)
     owners.attempts.check(address)
-    owners.attempts.succeeded(address)
-    _, ticket = owners.sessions.begin(digest, address, subject=found.key_id, replacing=_ticket())
-    _send_cookie(ticket.reveal())
-
-
-def cookie_name() -> str:
-    """The `__Host-` prefix has browsers refuse the cookie from anything but this very host, encrypted."""
-    return "__Host-why" if is_https() else "why"
-
-
-def _ticket() -> Secret | None:
-    text = request.cookies.get(cookie_name())
-    return Secret(text) if text else None
-
-
-def _send_cookie(ticket: str | None) -> None:
-    """It ends with the browser, or on the server."""
-    name, secure = cookie_name(), is_https()
-
-    @after_this_request
-    def send(response: Response) -> Response:
-        response.set_cookie(
-            name,
-            ticket or "",
-            max_age=0 if ticket is None else None,
-            path="/",
-            secure=secure,
-            httponly=True,
-            samesite="Strict",
-        )
-        return response
+    owners.attempts.succeeded(address, forgiving=False)
+    _, ticket = owners.sessions.begin(
+        digest, address, subject=found.key_id, replacing=ticket_in(_COOKIE)
+    )
+    send_cookie(ticket_name(_COOKIE), ticket.reveal())

@@ -90,3 +90,43 @@ def test_odd_shapes_are_hidden(text):
 def test_where_a_comment_begins_is_not_always_clear():
     shown = shown_text("tz: o'clock # planted: planted\n", "x")
     assert shown == "tz: o'clock # ***\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "admin_password: 20261128\n",
+        "site_password: 2026.1128\n",
+        "secret_key: [2026112820261128]\n",
+        "who_knows: 20261128\n",
+        "upstream_headers: {x: 20261128}\n",
+        "auth:\n  access_tokens: [20261128]\n",
+        "auth:\n  who_knows: 20261128\n",
+        "chatgpts:\n  - note: 20261128\n    refresh_token: 20261128\n",
+    ],
+)
+def test_a_number_may_be_a_password(text):
+    shown = shown_text(text, "x")
+    assert "0261128" not in shown.replace("...1128", "...")
+    assert "2026.1128" not in shown
+
+
+def test_numbers_that_are_none_are_shown():
+    text = "port: 5005\nretry_times: 3\nhistory_disabled: true\n"
+    assert shown_text(text, "x") == text
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "# access_tokens: [planted-one, planted-two]",
+        '# access_tokens: "planted one"',
+        "#   planted-three,",
+        '#   "planted-four"',
+        "# planted5ecret",
+        "# password: two planted words",
+        "# model_list: {a: planted-six }",
+    ],
+)
+def test_lists_and_passwords_that_were_commented_out_are_hidden(comment):
+    assert "planted" not in shown_text(f"port: 1\n{comment}\n", "x")

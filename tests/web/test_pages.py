@@ -39,12 +39,13 @@ def test_nothing_is_framed_kept_or_sniffed(site: Any, path: str, headers: dict[s
 def test_templates_hold_no_style_script_or_foreign_address() -> None:
     for path in sorted((WEB / "templates").rglob("*.html")):
         text = path.read_text("utf-8")
-        assert not re.search(r"\sstyle=|\son\w+=|<style|https?://|\|\s*safe\b", text), path.name
+        assert not re.search(r"\sstyle=|\son\w+=|<style|\|\s*safe\b", text), path.name
+        # Addresses may be told, never loaded.
+        assert not re.search(r"(?:href|src|srcset|action|poster|data)=[\"']?(?:https?:)?//", text)
         assert not re.search(r"<script(?! src=\"{{ asset_url)", text), path.name
     for path in sorted(one for one in (WEB / "static").rglob("*") if one.is_file()):
-        assert not re.search(r"https?://|innerHTML|\beval\b|@import", path.read_text("utf-8")), (
-            path.name
-        )
+        text = path.read_text("utf-8")
+        assert not re.search(r"(?i)url\(|https?://|innerHTML|\beval\b|@import", text), path.name
 
 
 def test_files_are_small_and_kept_for_ever(site: Any) -> None:
@@ -57,7 +58,7 @@ def test_files_are_small_and_kept_for_ever(site: Any) -> None:
         assert plain.headers["Cache-Control"] == "public, max-age=31536000, immutable"
         assert gzip.decompress(packed.get_data()) == plain.get_data()
         assert packed.headers["Vary"] == "Accept-Encoding"
-        assert len(packed.get_data()) < 8_000
+        assert len(packed.get_data()) < 15_000
     assert [site.send("GET", one, key=None).mimetype for one in addresses] == [
         "text/css",
         "text/javascript",

@@ -32,7 +32,7 @@ class Browser:
     def __init__(self, site: Any) -> None:
         self.site = site
         answer = self.send("POST", "/admin/sign-in", csrf=False, data={"password": PASSWORD})
-        assert (answer.status_code, answer.headers["Location"]) == (303, "/tokens")
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/admin")
 
     @property
     def csrf(self) -> str:

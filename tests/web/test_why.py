@@ -9,7 +9,7 @@ import pytest
 
 from chat2api.store.request_records import RequestRecord
 from chat2api.store.traces import AttemptRecord, Candidates, Trace
-from chat2api.web.why import cookie_name
+from chat2api.web.cookies import ticket_name
 
 from .conftest import KEY, PASSWORD
 
@@ -222,9 +222,9 @@ def test_other_sites_can_sign_nobody_in(site: Any, phone: Any) -> None:
 
 def test_cookies_are_bound_to_the_host_where_the_connection_is_encrypted(site: Any) -> None:
     with site.app.test_request_context("/", base_url="https://chat.example"):
-        assert cookie_name() == "__Host-why"
+        assert ticket_name("why") == "__Host-why"
     with site.app.test_request_context("/"):
-        assert cookie_name() == "why"
+        assert ticket_name("why") == "why"
 
 
 def test_behind_a_prefix(site: Any) -> None:

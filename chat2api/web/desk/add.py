@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Response, after_this_request, current_app, request, url_for
+from flask import Response, current_app, request, url_for
 
 from chat2api.errors import Conflict, MissingParameter, RequestError
 from chat2api.secret import Secret
@@ -27,7 +27,7 @@ from chat2api.service.handover import (
 )
 from chat2api.service.importing.found import Skipped
 from chat2api.web.admin_auth import admin_actor, note_change
-from chat2api.web.auth import is_https
+from chat2api.web.cookies import send_cookie
 from chat2api.web.desk.frame import desk_blueprint, render_desk, said
 from chat2api.web.desk.import_words import place_text, reason_text
 from chat2api.web.forms import Form, read_admin_form
@@ -363,17 +363,5 @@ def _href(account_ids: Sequence[str]) -> str:
 
 def _send(ticket: Secret | None) -> None:
     """Which parcel the next page is about; None takes it back."""
-    path, secure = url_for("add.page"), is_https()
-
-    @after_this_request
-    def send(response: Response) -> Response:
-        response.set_cookie(
-            _COOKIE,
-            "" if ticket is None else ticket.reveal(),
-            max_age=0 if ticket is None else int(_KEPT_SECONDS),
-            path=path,
-            secure=secure,
-            httponly=True,
-            samesite="Strict",
-        )
-        return response
+    value = None if ticket is None else ticket.reveal()
+    send_cookie(_COOKIE, value, path=url_for("add.page"), seconds=_KEPT_SECONDS)

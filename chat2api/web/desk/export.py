@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from flask import Response, after_this_request, g, request, url_for
+from flask import Response, g, request, url_for
 
 from chat2api.errors import Conflict, Forbidden, RequestError, Unauthorized
 from chat2api.pool.values import AccountRow
@@ -16,7 +16,7 @@ from chat2api.service.exporting import COLUMNS, FORMS, Form, as_list, facts_of, 
 from chat2api.store.account_book import ExportedAccount
 from chat2api.store.account_search import AccountFilter
 from chat2api.web.admin_auth import Admin, admin_actor, confirm, note_change
-from chat2api.web.auth import is_https
+from chat2api.web.cookies import send_cookie
 from chat2api.web.csv import csv_response
 from chat2api.web.desk.account_query import Asked, asked_in
 from chat2api.web.desk.frame import desk_blueprint, render_desk, said
@@ -242,17 +242,4 @@ def _attached(text: str, name: str, mimetype: str) -> Response:
 
 def _send(ticket: Secret) -> None:
     """Which file the next page is about."""
-    path, secure = url_for("export.page"), is_https()
-
-    @after_this_request
-    def send(response: Response) -> Response:
-        response.set_cookie(
-            _COOKIE,
-            ticket.reveal(),
-            max_age=int(_LINK_SECONDS),
-            path=path,
-            secure=secure,
-            httponly=True,
-            samesite="Strict",
-        )
-        return response
+    send_cookie(_COOKIE, ticket.reveal(), path=url_for("export.page"), seconds=_LINK_SECONDS)

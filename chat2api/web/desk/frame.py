@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import Blueprint, Response, after_this_request, current_app, g, request, url_for
+from flask import Blueprint, Response, current_app, g, request, url_for
 
 from chat2api.errors import StorageUnavailable
 from chat2api.secret import Secret
 from chat2api.web.admin_auth import Admin, require_admin
-from chat2api.web.auth import is_https
+from chat2api.web.cookies import send_cookie
 from chat2api.web.desk.health import health
 from chat2api.web.languages import gettext, ngettext
 from chat2api.web.page_errors import show_failures_as_pages
@@ -212,17 +212,4 @@ def _owner() -> str:
 
 
 def _send(ticket: str | None) -> None:
-    secure = is_https()
-
-    @after_this_request
-    def send(response: Response) -> Response:
-        response.set_cookie(
-            _COOKIE,
-            ticket or "",
-            max_age=int(_TOLD_SECONDS) if ticket else 0,
-            path="/",
-            secure=secure,
-            httponly=True,
-            samesite="Strict",
-        )
-        return response
+    send_cookie(_COOKIE, ticket, seconds=_TOLD_SECONDS)

@@ -25,6 +25,7 @@ _BACKUP = "python -m chat2api backup backup.tar.gz"
 _WEEK_SECONDS = 7 * 86_400.0
 _FORCED_EVERY_SECONDS = 4 * 86_400.0
 _LATE_SECONDS = 86_400.0
+_CLOCK_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +92,28 @@ def _of_safety() -> Iterator[Need]:
             gettext("How to set it"),
             url_for("settings.page") + "#effective",
         )
+    offset = runtime().desk.far_clock.offset
+    if offset is not None and abs(offset) > _CLOCK_SECONDS:
+        yield Need("clock", "bad", _clock_text(offset))
     if not is_https() and not _is_near():
         yield Need(
             "plain_http",
             "wait",
             gettext("This page came over plain http: your password travels unprotected."),
         )
+
+
+def _clock_text(offset: float) -> str:
+    """A clock that is wrong renews tokens too late, or takes good ones for ended."""
+    if offset > 0:
+        return gettext(
+            "This server's clock is ahead of upstream's by %(span)s: set it right, else tokens seem to end early.",
+            span=span(offset),
+        )
+    return gettext(
+        "This server's clock is behind upstream's by %(span)s: set it right, else tokens are renewed too late.",
+        span=span(-offset),
+    )
 
 
 def _of_upkeep() -> Iterator[Need]:
@@ -126,10 +143,8 @@ def _backup_text(saved: float | None, now: float) -> str:
 
 def _is_near() -> bool:
     """Whether the browser asks on this very machine, where nobody listens in."""
-    host = urlsplit(caller_origin()).hostname or ""
-    if host == "localhost":
-        return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        host = urlsplit(caller_origin()).hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False

@@ -6,6 +6,7 @@ Saving has two steps that work without a script. What was typed rests sealed wit
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,7 @@ _FORM_BYTES = 1024 * 1024
 _ACCOUNTS_SHOWN = 20
 _ITEMS_SHOWN = 100
 _MOST_RELOADS = 20
+_EDITED = re.compile(r"account\.[0-9]{1,6}\.(?!mark$)")
 _ACCESS = ("direct_tokens", "allow_anonymous")
 _UPSTREAM = ("history_disabled", "retry_times")
 _POOL = (
@@ -160,8 +162,7 @@ def _values(view: dict[str, Any], typed: Fields) -> dict[str, Any]:
 
 
 def _is_account(name: str) -> bool:
-    part = name.split(".")
-    return len(part) > 2 and part[0] == "account" and part[1].isdecimal() and part[2] != "mark"
+    return _EDITED.match(name) is not None
 
 
 def _start(count: int) -> int:

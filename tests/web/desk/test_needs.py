@@ -41,6 +41,18 @@ def test_a_backup_older_than_a_week(site: Any, monkeypatch: pytest.MonkeyPatch) 
     assert names(site)["no_backup"] == "The last backup is 8 d old. On the server:"
 
 
+@pytest.mark.parametrize(
+    ("ahead", "said"),
+    [(29.0, None), (-29.0, None), (180.0, "ahead of upstream's by 3 min"),
+     (-180.0, "behind upstream's by 3 min")],
+)  # fmt: skip
+def test_a_clock_that_is_wrong(site: Any, ahead: float, said: str | None) -> None:
+    far = site.runtime.desk.far_clock
+    far._offsets.extend([ahead] * 3)
+    found = names(site).get("clock")
+    assert (found is None) if said is None else (said in (found or ""))
+
+
 def test_a_renewal_that_did_not_run(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     schedule = site.runtime.desk.schedule
     schedule.begin(FORCED_REFRESH, lambda last: last + 1)

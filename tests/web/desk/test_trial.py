@@ -17,7 +17,8 @@ def test_it_tells_status_time_and_text(site: Any) -> None:
         trial = tried(PoolKey("desk"), "auto")
     assert (trial.worked, trial.status, trial.code, trial.text) == (True, 200, "", "Hello!")
     assert 0 <= (trial.first_seconds or 0) <= trial.seconds
-    assert trial.tokens and trial.request_id
+    assert trial.tokens
+    assert trial.request_id
     [(conversation, _, _)] = site.provider.turns
     assert (conversation.messages[0].text, conversation.keep_history) == (PROMPT, False)
     assert site.is_idle()
