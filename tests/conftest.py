@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +22,9 @@ from hypothesis import HealthCheck, settings
 
 from chat2api.errors import StorageUnavailable
 from chat2api.secret import Secret
+from chat2api.store.desk_tables import metadata
 from chat2api.store.engine import Database
 from chat2api.store.opening import Store
-from chat2api.store.tables import metadata
 from chat2api.store.vault import Vault
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -117,14 +119,31 @@ class StoreClock:
         return self.at
 
 
-@pytest.fixture
-def key_store(tmp_path: Path) -> Iterator[Store]:
-    """A store of its own in SQLite, with every table; `key_store.clock.at` moves its time."""
-    database = Database(f"sqlite:///{tmp_path / 'keys.db'}")
+@pytest.fixture(scope="session")
+def empty_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tables") / "empty.db"
+    database = Database(f"sqlite:///{path}")
     database.write(metadata.create_all)
-    vault = Vault([Secret("a key of the suite")], b"pepper of the suite")
+    database.close()
+    return path
+
+
+@cache
+def vault_of_the_suite() -> Vault:
+    return Vault(
+        [Secret("a key of the suite")], b"pepper of the suite"
+    )  # its key is dear to derive
+
+
+@pytest.fixture
+def key_store(tmp_path: Path, empty_tables: Path) -> Iterator[Store]:
+    """A store of its own in SQLite, with every table; `key_store.clock.at` moves its time."""
+    path = tmp_path / "keys.db"
+    shutil.copyfile(empty_tables, path)
+    path.chmod(0o600)
+    database = Database(f"sqlite:///{path}")
     clock: Any = StoreClock()
-    yield Store(database, vault, tmp_path, clock)
+    yield Store(database, vault_of_the_suite(), tmp_path, clock)
     database.close()
 
 

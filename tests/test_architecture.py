@@ -53,6 +53,7 @@ WITHOUT_MODULE = {
     "providers/test_contract.py": "one suite for every provider",
     "service/test_completion_accounts.py": "what turns do to accounts, too much for one file",
     "store/test_contract.py": "one suite for every pool backend",
+    "web/desk/test_hostile_input.py": "every page and form at once",
 }
 
 NO_MIRROR_FOLDERS = {"e2e", "entry", "recordings", "benchmarks", "deploy", "browser"}

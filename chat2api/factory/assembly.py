@@ -138,7 +138,8 @@ def _completions(
         request_seconds=settings.request_seconds,
         slow_request_seconds=settings.slow_request_seconds,
     )
-    census = Census(base.store, pick_options(settings).most_running)
+    most_running = pick_options(settings).most_running
+    census = Census(base.store, most_running, is_away=lambda: base.pool.is_degraded)
     return Completions(provider, base.pool, egress, base.usage, seating, limits, census.of)
 
 

@@ -14,8 +14,9 @@ from chat2api.jobs.renewing import Pace, Renewing, renew_due
 from chat2api.jobs.timers import Timer
 from chat2api.jobs.upkeep import ClockJumps, clean, show_life, store_kept_tokens
 from chat2api.jobs.working import Working
+from chat2api.lifetime.call import Call
 from chat2api.service.checks import checking
-from chat2api.service.job_kinds import CHECK, RENEW, JobHandler, renewing
+from chat2api.service.job_kinds import CHECK, RENEW, ItemDone, JobHandler, renewing
 from chat2api.settings.model import Settings
 from chat2api.store.workers import RENEW_SECONDS
 
@@ -83,21 +84,28 @@ def timers(
         Timer("look at files", _FILES_SECONDS, lambda: current().arrivals.look(), 1.0),
         Timer("look at settings", settings.config_poll_seconds, reload),
         Timer("tell of the clock", _JUMPS_SECONDS, lambda: jumps.tell(note)),
-        Timer("work on jobs", _JOBS_SECONDS, lambda: work_on_jobs(base, current()), 1.0),
+        Timer("work on jobs", _JOBS_SECONDS, lambda: work_on_jobs(base, current), 1.0),
         Timer("write records", _RECORDS_SECONDS, base.desk.recorder.flush),
         Timer("clean", _CLEAN_SECONDS, lambda: clean(sweeps), 60.0),
     ]
 
 
-def work_on_jobs(base: Foundation, held: Assembled) -> None:
-    pace, handlers = pace_of(held.runtime.settings), job_handlers(base, held)
+def work_on_jobs(base: Foundation, current: Callable[[], Assembled]) -> None:
+    pace, handlers = pace_of(current().runtime.settings), job_handlers(base, current)
     Working(base.desk.jobs, handlers, pace, lambda: base.lifecycle.draining).run()
 
 
-def job_handlers(base: Foundation, held: Assembled) -> Mapping[str, JobHandler]:
-    """What people may have done to many accounts at once."""
-    checks = held.runtime.desk.actions.checks
-    return {RENEW: renewing(held.renewals, base.book), CHECK: checking(checks)}
+def job_handlers(base: Foundation, current: Callable[[], Assembled]) -> Mapping[str, JobHandler]:
+    """What people may have done to many accounts at once; each by the settings of its moment, for a job
+    takes longer than it takes to change them."""
+
+    def renew(account_id: str, call: Call) -> ItemDone:
+        return renewing(current().renewals, base.book)(account_id, call)
+
+    def check(account_id: str, call: Call) -> ItemDone:
+        return checking(current().runtime.desk.actions.checks)(account_id, call)
+
+    return {RENEW: renew, CHECK: check}
 
 
 def record_sweeps(desk: DeskBase, settings: Callable[[], Settings]) -> dict[str, Callable[[], int]]:

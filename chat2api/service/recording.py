@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from chat2api.errors import StorageUnavailable
+from chat2api.lifetime.breath import BREATH_SECONDS
 from chat2api.logs import NO_REQUEST, current_request_id
 from chat2api.service.tracing import CLIENT_GONE
 from chat2api.store.account_events import AccountEvent, AccountEvents, EventKind
@@ -24,6 +25,8 @@ from chat2api.store.usage_hours import UsageHours, UsagePoint
 log = logging.getLogger(__name__)
 
 MOST_WAITING = 5_000
+# Contents are big: while more records than that wait, they wait without theirs.
+MOST_WITH_CONTENT = 500
 BATCH = 500
 _TELL_SECONDS = 60.0
 
@@ -58,6 +61,8 @@ class Recorder:
 
     def finish(self, record: RequestRecord, content: str | None = None) -> None:
         """A request has ended. `content`, where it is given, is kept sealed beside it."""
+        if len(self._records) >= MOST_WITH_CONTENT:
+            content = None
         self._records.put((record, content))
         self._points.put(record)
         self._tries.put(record)
@@ -131,6 +136,10 @@ class _Queue(Generic[T]):
                     log.exception("a batch of records could not be written")
                     self.dropped += len(self._batch)
                 self._batch = []
+                if (
+                    self._items
+                ):  # after an outage there are many: others are to be served between them
+                    time.sleep(BREATH_SECONDS)
         return True
 
 

@@ -8,6 +8,8 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.parser import Parser, RoundTripParser
 
+# No sleep of 0: that would let nobody else have a turn (see `lifetime.breath`).
+_BREATH_SECONDS = 0.0001
 _BREATH = 20  # events; one with a long token costs half a millisecond
 
 
@@ -31,7 +33,7 @@ class _Gentle:
     def get_event(self) -> Any:
         self._events += 1
         if self._events % _BREATH == 0:
-            time.sleep(0)
+            time.sleep(_BREATH_SECONDS)
         event: Any = super().get_event()  # type: ignore[misc]
         return event
 

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 
 from sqlalchemy import Connection, and_, bindparam, case, exists, func, or_, select, true, update
 
+from chat2api.lifetime.breath import BREATH_SECONDS
 from chat2api.pool.refreshing import USABLE_BEFORE_END
 from chat2api.pool.values import Account, AccountRow, PoolCounts
 from chat2api.secret import Secret
@@ -203,7 +204,7 @@ class AccountBook:
         for index, row in enumerate(rows, 1):
             yield row
             if index % _BREATH == 0:
-                self._breathe(0)
+                self._breathe(BREATH_SECONDS)
 
     def _row(self, row: AnyRow, limits: Mapping[str, float], now: float) -> AccountRow:
         try:
@@ -328,14 +329,14 @@ class AccountBook:
                 ),
                 durable=True,
             )
-            self._breathe(0)
+            self._breathe(BREATH_SECONDS)
         return total
 
     def _change_some(
         self,
         connection: Connection,
         some: Sequence[str],
-        changes: Mapping[str, Any],
+        changes: dict[str, Any],
         where: Any,
         also: Callable[[Connection, Sequence[str]], None] | None,
     ) -> int:

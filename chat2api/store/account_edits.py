@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import Connection, and_, func, or_, select, true, update
 
 from chat2api.errors import ACCOUNT_CLOSED, Conflict, NotFound, UpstreamChallenge
+from chat2api.lifetime.breath import BREATH_SECONDS
 from chat2api.pool.values import Quota
 from chat2api.secret import Secret
 from chat2api.store import tables
@@ -57,8 +59,9 @@ class Answer:
 class AccountEdits:
     """All methods raise StorageUnavailable."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, breathe: Callable[[float], None] = time.sleep) -> None:
         self._store = store
+        self._breathe = breathe
 
     # --- people
 
@@ -115,8 +118,8 @@ class AccountEdits:
 
         return self._store.database.write(work, durable=True)
 
-    def set_proxy(self, account_ids: Sequence[str], proxy: Secret | None) -> int:
-        """The same for many, but for those of a configuration file, which says it itself. How many."""
+    def set_proxy(self, account_ids: Sequence[str], proxy: Secret | None) -> list[str]:
+        """The same for many, but for those of a configuration file, which says it itself. Which."""
         vault = self._store.vault
         changes = {
             "proxy": vault.seal_or_none(proxy),
@@ -124,17 +127,17 @@ class AccountEdits:
             "revision": _a.revision + 1,
         }
         of_a_file = or_(*[func.lower(_a.source).endswith(end) for end in (".yaml", ".yml")])
-
-        def work(connection: Connection) -> int:
-            count = 0
-            for start in range(0, len(account_ids), _IDS_AT_ONCE):
-                some = account_ids[start : start + _IDS_AT_ONCE]
-                mine = and_(_a.account_id.in_(some), _a.removed_at.is_(None), ~of_a_file)
-                done = update(tables.accounts).where(mine).values(changes)
-                count += connection.execute(done).rowcount
-            return count
-
-        return self._store.database.write(work, durable=True)
+        changed: list[str] = []
+        for start in range(0, len(account_ids), _IDS_AT_ONCE):
+            some = account_ids[start : start + _IDS_AT_ONCE]
+            mine = and_(_a.account_id.in_(some), _a.removed_at.is_(None), ~of_a_file)
+            done = update(tables.accounts).where(mine).values(changes).returning(_a.account_id)
+            changed += self._store.database.write(
+                lambda connection, done=done: list(connection.execute(done).scalars()),  # type: ignore[misc]
+                durable=True,
+            )
+            self._breathe(BREATH_SECONDS)
+        return changed
 
     # --- the upstream
 
@@ -193,6 +196,7 @@ class AccountEdits:
                 return count
             after = rows[-1].account_id
             count += self._name(rows)
+            self._breathe(BREATH_SECONDS)
 
     def _name(self, rows: Sequence[AnyRow]) -> int:
         vault = self._store.vault

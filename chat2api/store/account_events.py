@@ -12,6 +12,7 @@ from typing import Any, Literal
 from sqlalchemy import Row, Select, delete, select
 
 from chat2api.errors import StorageUnavailable
+from chat2api.lifetime.breath import BREATH_SECONDS
 from chat2api.store.desk_tables import account_events
 from chat2api.store.opening import Store
 from chat2api.store.traces import clean, plain
@@ -99,7 +100,7 @@ class AccountEvents:
                 lambda connection, part=part: connection.execute(account_events.insert(), part),  # type: ignore[misc]
                 wait_seconds=_WAIT_SECONDS,
             )
-            self._breathe(0)
+            self._breathe(BREATH_SECONDS)
 
     def of(self, account_id: str, most: int = 50, before: int | None = None) -> list[AccountEvent]:
         """The newest first; `before` an event id, for the page after it. Raises StorageUnavailable."""

@@ -28,12 +28,18 @@ _a, _l = tables.accounts.c, tables.account_limits.c
 
 
 class Census:
-    """`most_running`: turns that an account without a bound of its own may run at once."""
+    """`most_running`: turns that an account without a bound of its own may run at once. `is_away` tells
+    whether the database is known not to answer: then nobody is kept waiting for it."""
 
     def __init__(
-        self, store: Store, most_running: int, clock: Callable[[], float] = time.monotonic
+        self,
+        store: Store,
+        most_running: int,
+        clock: Callable[[], float] = time.monotonic,
+        is_away: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store = store
+        self._is_away = is_away
         self._most_running = most_running
         self._clock = clock
         self._lock = threading.Lock()
@@ -42,6 +48,8 @@ class Census:
     def of(self, need: Need) -> Candidates | None:
         """A second old at most, or a little more where there are very many; None when nobody can tell."""
         plain = replace(need, excluded=frozenset())
+        if self._is_away():
+            return None
         known = self._known.get(plain)
         began = self._clock()
         if known is None or began >= known[0]:

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Table, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from chat2api.errors import StorageUnavailable
+from chat2api.lifetime.breath import BREATH_SECONDS
 from chat2api.pool.claims import Claims
 from chat2api.pool.identity import claims_of, identity_of
 from chat2api.pool.refreshing import next_refresh
@@ -87,7 +88,7 @@ class Intake:
         for index, thing in enumerate(things, 1):
             yield thing
             if index % _BREATH == 0:
-                self._breathe(0)
+                self._breathe(BREATH_SECONDS)
 
     def preview(self, accounts: Iterable[NewAccount], source: str) -> list[Added]:
         """What `add` would do, without doing it."""
@@ -115,7 +116,7 @@ class Intake:
         ):
             for some in self._gently(_pieces(rows)):
                 connection.execute(table.insert(), some)
-                self._breathe(0)
+                self._breathe(BREATH_SECONDS)
         return added
 
     def _batch(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -27,6 +28,8 @@ _LONGEST_TEXT = 500
 _LONGEST_NAME = 200
 _MOST_SHOWN = 500
 _MOST_DELETED = 20
+_ITEMS_AT_ONCE = 1_000
+_BREATH_SECONDS = 0.02
 _DAY = 86_400.0
 _UNDER_WAY = ("waiting", "running")
 _COUNTED = {"done": "ok", "failed": "failed", "skipped": "skipped"}
@@ -77,9 +80,12 @@ class JobView:
 class JobBook:
     """`worker_id` names this process in leases. Every method raises StorageUnavailable."""
 
-    def __init__(self, store: Store, worker_id: str) -> None:
+    def __init__(
+        self, store: Store, worker_id: str, breathe: Callable[[float], None] = time.sleep
+    ) -> None:
         self._store = store
         self._worker_id = worker_id
+        self._breathe = breathe
 
     # --- for people
 
@@ -170,16 +176,24 @@ class JobBook:
         return self._store.database.write(work)
 
     def prune(self, days: float) -> int:
-        """Forget some that ended longer ago; how many."""
+        """Forget some that ended longer ago; how many. Their items first, in small transactions."""
         ended = _j.ended_at < self._store.now() - days * _DAY
-        old = select(_j.job_id).where(ended).order_by(_j.ended_at).limit(_MOST_DELETED)
-        found = self._store.database.read(
-            lambda connection: connection.execute(old).scalars().all()
-        )
-        if not found:
-            return 0
-        gone = delete(jobs).where(_j.job_id.in_(found), ended)
-        return self._store.database.write(lambda connection: connection.execute(gone).rowcount)
+        old = select(_j.job_id, _j.total).where(ended).order_by(_j.ended_at).limit(_MOST_DELETED)
+        found = self._store.database.read(lambda connection: connection.execute(old).all())
+        for job_id, total in found:
+            self._forget(job_id, total)
+        return len(found)
+
+    def _forget(self, job_id: str, total: int) -> None:
+        """One that is over: nobody works on it any more."""
+        for start in range(0, total, _ITEMS_AT_ONCE):
+            some = delete(job_items).where(
+                _i.job_id == job_id, _i.position < start + _ITEMS_AT_ONCE
+            )
+            self._store.database.write(lambda connection, some=some: connection.execute(some))  # type: ignore[misc]
+            self._breathe(_BREATH_SECONDS)
+        job = delete(jobs).where(_j.job_id == job_id)
+        self._store.database.write(lambda connection: connection.execute(job))
 
     # --- for the process that works on them
 

@@ -213,13 +213,19 @@ class LoginBook:
     def keep_code(
         self, claimed: ClaimedLogin, secret: LoginSecret, lasts_seconds: float
     ) -> ClaimedLogin | None:
-        """Write down that a code is here, before it is used; None when the login has ended meanwhile."""
-        end = self._store.now() + lasts_seconds
+        """Write down that a code is here, before it is used; None when the login has ended meanwhile.
+
+        The claim lasts anew: asking for the code may have taken most of it, and one that ran out during the
+        exchange would let another worker show the code a second time.
+        """
+        now = self._store.now()
+        end = now + lasts_seconds
         values = {
             "state": "exchanging",
             "secret": self._seal(secret),
             "state_hash": None,
             "expires_at": end,
+            "lease_until": now + LEASE_SECONDS,
         }
         if not self._write(self._mine(claimed), values):
             return None

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, select, update
 
 from chat2api.store import tables
-from chat2api.store.desk_tables import requests
+from chat2api.store.desk_tables import logins, parcels, requests
 from chat2api.store.engine import Database
 from chat2api.store.once import replace_file
 from chat2api.store.vault import Vault, WrongKey
@@ -30,6 +30,8 @@ _SEALED: tuple[tuple[Table, str, tuple[str, ...]], ...] = (
     ),
     (tables.accounts, "account_id", ("proxy",)),
     (tables.seeds, "seed_hash", ("seed",)),
+    (parcels, "ticket_hash", ("content",)),
+    (logins, "login_id", ("secret",)),
 )
 _SEALED_FACTS = (KEY_CHECK, PEPPER)
 

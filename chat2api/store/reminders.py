@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, select
 
 from chat2api.store.desk_tables import reminders
+from chat2api.store.engine import insert_new
 from chat2api.store.opening import Store
 
 _r = reminders.c
@@ -21,7 +22,8 @@ class Reminders:
 
         def work(connection: Connection) -> None:
             connection.execute(reminders.delete().where((_r.name == name) | (_r.until <= now)))
-            connection.execute(reminders.insert().values(name=name, until=now + seconds))
+            # Somebody may do the same at this moment.
+            insert_new(connection, reminders, {"name": name, "until": now + seconds})
 
         self._store.database.write(work)
 

@@ -23,6 +23,8 @@ _TICKET_BYTES = 32
 _SEEN_EVERY_SECONDS = 60.0
 _TOUCH_WAIT_SECONDS = 0.2
 _LONGEST_TICKET = 200
+# Of one key: the oldest make room, so that nobody fills the disk by signing in again and again.
+_MOST_OF_ONE = 50
 _SESSION_ID = re.compile(r"[0-9a-f]{12}")
 
 _s = sessions.c
@@ -85,10 +87,19 @@ class Sessions:
             (_s.expires_at <= now) | (_s.seen_at <= now - self._idle_seconds)
         )
 
+        spare = (
+            select(_s.ticket_hash)
+            .where(_s.kind == self._kind, _s.subject == subject)
+            .order_by(_s.created_at.desc(), _s.ticket_hash)
+            .offset(_MOST_OF_ONE - 1)
+        )
+
         def work(connection: Connection) -> Row[Any]:
             if replacing is not None:
                 connection.execute(delete(sessions).where(self._is(replacing)))
             connection.execute(delete(sessions).where(over))
+            if self._kind == "key":
+                connection.execute(delete(sessions).where(_s.ticket_hash.in_(spare)))
             connection.execute(sessions.insert().values(row))
             return connection.execute(select(sessions).where(self._is(ticket))).one()
 

@@ -31,7 +31,7 @@ _FIRST_STEP_SECONDS = 0.01
 _STEPS_PER_DOUBLING = 8
 _LAST_STEP = 8 * 19  # 0.01 s doubled 19 times: 87 minutes
 _HOURS_SWEPT_AT_ONCE = 24
-_ACCOUNT_HOURS_SWEPT_AT_ONCE = 1  # thousands of rows each
+_ACCOUNT_HOURS_SWEPT_AT_ONCE = 1  # with thousands of rows
 _MOST_SWEEPS = 500
 _BREATH_SECONDS = 0.02
 
@@ -236,16 +236,19 @@ class UsageHours:
         """Forget hours older than `days`, and those of accounts older than eight; how many rows went."""
         now = int(self._store.now() // 3600)
         oldest = now - days * _DAY_HOURS
-        total = self._swept(_u.dimension == "account", max(oldest, self._first_account_hour()))
+        total = self._swept("account", max(oldest, self._first_account_hour()))
         for dimension in (*get_args(Dimension), _ACCOUNT_DAY):
-            total += self._swept(_u.dimension == dimension, oldest)
+            total += self._swept(dimension, oldest)
         gone = delete(latency_hours).where(_l.hour < oldest)
         return total + self._store.database.write(
             lambda connection: connection.execute(gone).rowcount
         )
 
-    def _swept(self, which: ColumnElement[bool], before: int) -> int:
-        """A day at a time, for others want to write too; what is left over is done the next time."""
+    def _swept(self, dimension: str, before: int) -> int:
+        """A little at a time, for others want to write too; what is left over is done the next time."""
+        which = _u.dimension == dimension
+        many = dimension == "account"
+        hours = _ACCOUNT_HOURS_SWEPT_AT_ONCE if many else _HOURS_SWEPT_AT_ONCE
         total = 0
         for _ in range(_MOST_SWEEPS):
             first = self._store.database.read(
@@ -255,7 +258,7 @@ class UsageHours:
             )
             if first is None or first >= before:
                 break
-            end = min(first + _HOURS_SWEPT_AT_ONCE, before)
+            end = min(first + hours, before)
             gone = delete(usage_hours).where(which, _u.hour < end)
             total += self._store.database.write(
                 lambda connection, gone=gone: connection.execute(gone).rowcount  # type: ignore[misc]

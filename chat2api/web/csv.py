@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from flask import Response, stream_with_context
+
+from chat2api.lifetime.breath import BREATH_SECONDS
 
 # What makes a spreadsheet compute. Also behind blanks, which some of them cut.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _ROWS_AT_ONCE = 200
 
 
-def csv_response(name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
-    """A download named `name`.csv; rows are written as they come, within the request.
+def csv_response(
+    name: str,
+    header: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    breathe: Callable[[float], None] = time.sleep,
+) -> Response:
+    """A download named `name`.csv; rows are written as they come, within the request, with pauses in which
+    the worker's other requests go on.
 
     It begins with a byte order mark: without it spreadsheets take Chinese for something else.
     """
-    lines = stream_with_context(_lines(header, rows))
+    lines = stream_with_context(_lines(header, rows, breathe))
     response = Response(lines, content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     return response
@@ -38,7 +47,9 @@ def cell(value: object) -> str:
     return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
 
 
-def _lines(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+def _lines(
+    header: Sequence[str], rows: Iterable[Sequence[object]], breathe: Callable[[float], None]
+) -> Iterator[str]:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
     buffer.write("\ufeff")
@@ -47,6 +58,7 @@ def _lines(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[
         writer.writerow([cell(value) for value in row])
         if index % _ROWS_AT_ONCE == 0:
             yield buffer.getvalue()
+            breathe(BREATH_SECONDS)
             buffer.seek(0)
             buffer.truncate()
     yield buffer.getvalue()

@@ -26,6 +26,7 @@ from jinja2 import StrictUndefined
 
 from chat2api.errors import NotFound
 from chat2api.web.admin_auth import Admin, check_origin
+from chat2api.web.compiled import compiled_templates
 from chat2api.web.cookies import send_cookie
 from chat2api.web.forms import read_form
 from chat2api.web.languages import LANGUAGES, day, language, moment, set_up_languages, time_zone
@@ -64,6 +65,7 @@ _LONGEST_PATH = 500
 def set_up_pages(app: Flask) -> None:
     """Templates, translations, and the blueprint of what every page loads."""
     app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.bytecode_cache = compiled_templates()
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals.update(
         asset_url=asset_url,

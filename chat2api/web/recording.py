@@ -16,6 +16,8 @@ from chat2api.store.request_records import RequestRecord
 
 log = logging.getLogger(__name__)
 
+_LONGEST_MODEL = 1_000
+
 
 @dataclass(slots=True)
 class Recording:
@@ -99,7 +101,8 @@ def _record(
         failed=status >= 400 and code != CLIENT_GONE,
         code=code,
         path=envelope.path,
-        model=recording.model,
+        # As long as it likes in the request; the record outlives that in memory.
+        model=recording.model[:_LONGEST_MODEL],
         answered_by=asked if asked and first_byte is not None else "",
         provider=held.completions.provider_name if tracer.turns else "",
         key_id=_key_id(recording.caller),

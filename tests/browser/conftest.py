@@ -29,7 +29,7 @@ _ARGUMENTS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
     " --disable-component-update --disable-sync"
 )
-_SCREENSHOTS = ROOT / "docs" / "screenshots"
+SCREENSHOTS = ROOT / "docs" / "screenshots"
 _PICTURES = {
     "tokens-1280-en-light",
     "tokens-1280-zh-dark",
@@ -39,7 +39,9 @@ _PICTURES = {
     "sign-in-360-zh-light",
 }
 # The browser reports an answer of ours that is an error page; that is what the page is for.
-_REPORTED_STATUS = re.compile(r"Failed to load resource: .* status of (401|400|403|422|429)")
+_REPORTED_STATUS = re.compile(
+    r"Failed to load resource: .* status of (400|401|403|404|409|422|429)"
+)
 
 
 @pytest.fixture(scope="session")
@@ -136,7 +138,7 @@ class Tab:
     def shoot(self, name: str) -> None:
         """A picture for the documents; only when it is asked for, so that tests change nothing."""
         if os.environ.get("SCREENSHOTS") and name in _PICTURES:
-            self.page.screenshot(path=_SCREENSHOTS / f"{name}.png", caret="initial")
+            self.page.screenshot(path=SCREENSHOTS / f"{name}.png", caret="initial")
 
 
 def watch(page: Page, site: Site, faults: list[str]) -> None:

@@ -58,6 +58,7 @@ class Furnished:
     keys: dict[str, str] = field(default_factory=dict)
     requests: dict[str, str] = field(default_factory=dict)
     jobs: dict[str, str] = field(default_factory=dict)
+    hostile: bool = True
 
 
 def opened(server: Server) -> Store:
@@ -98,7 +99,9 @@ def made_accounts(simulator: Simulator, wishes: list[dict[str, Any]]) -> list[di
     return list(answer if isinstance(answer, list) else answer["accounts"])
 
 
-def furnish(made: Furnished) -> Furnished:
+def furnish(made: Furnished, hostile: bool = True) -> Furnished:
+    """`hostile`: with texts that want to be markup, too long, or turned round; pictures go without."""
+    made.hostile = hostile
     store = opened(made.server)
     try:
         _accounts(made, store)
@@ -138,7 +141,7 @@ def _stand(made: Furnished, store: Store) -> None:
     quota = Quota(
         (
             QuotaWindow("5 h", 38.0, None, now + 4000),
-            QuotaWindow(HOSTILE, 97.0, None, now + 3 * DAY),
+            QuotaWindow(HOSTILE if made.hostile else "week", 97.0, None, now + 3 * DAY),
         ),
     )
     used = {"last_used_at": now - 240, "checked_at": now - 600}
@@ -160,6 +163,8 @@ def _stand(made: Furnished, store: Store) -> None:
         "mike": used,
         "nina": used,
     }
+    if not made.hostile:
+        states |= {"ivan": used, "judy": used}
 
     def work(connection: Connection) -> None:
         for name, values in states.items():
@@ -180,8 +185,11 @@ def _keys(made: Furnished, store: Store) -> None:
     ):
         made.keys[label] = keys.create(label, **limits)[0].key_id  # type: ignore[arg-type]
     keys.revoke(made.keys["old one"])
-    hostile = keys.create("x")[0].key_id
+    keys.note_use({made.keys["phone"]: store.now() - 240})
+    hostile = keys.create("tablet")[0].key_id
     made.keys["hostile"] = hostile
+    if not made.hostile:
+        return
     store.database.write(
         lambda connection: connection.execute(
             update(tables.api_keys)
@@ -189,7 +197,6 @@ def _keys(made: Furnished, store: Store) -> None:
             .values(label=HOSTILE, models=f"{HOSTILE_NAME}\n{LONG[:100]}")
         )
     )
-    keys.note_use({made.keys["phone"]: store.now() - 240})
 
 
 def _requests(made: Furnished, store: Store) -> None:
@@ -216,9 +223,10 @@ def _requests(made: Furnished, store: Store) -> None:
         502,
         HOSTILE,
     )
-    records.append(
-        replace(hostile, model=HOSTILE_NAME, address="203.0.113.9", answered_by=LONG[:200])
-    )
+    if made.hostile:
+        records.append(
+            replace(hostile, model=HOSTILE_NAME, address="203.0.113.9", answered_by=LONG[:200])
+        )
     rotated = _rotated(now - 10, made)
     records.append(rotated)
     RequestRecords(store).add(records)
@@ -323,10 +331,18 @@ def _rotated(at: float, made: Furnished) -> RequestRecord:
 def _histories(made: Furnished, store: Store) -> None:
     events = AccountEvents(store)
     for kind in ("added", "limited", "renewed", "check_failed", "paused", "resumed"):
-        events.note([made.accounts["alice"]], kind, "page", {"reason": HOSTILE})  # type: ignore[arg-type]
+        events.note(
+            [made.accounts["alice"]],
+            kind,
+            "page",
+            {"reason": HOSTILE if made.hostile else "rate_limit_exceeded"},
+        )  # type: ignore[arg-type]
     audit = Audit(store)
     audit.note("page 1a2b", "192.0.2.7", "signed in")
-    audit.note(HOSTILE, HOSTILE_NAME, "pause accounts", HOSTILE, {"label": HOSTILE, "note": LONG})
+    if made.hostile:
+        audit.note(
+            HOSTILE, HOSTILE_NAME, "pause accounts", HOSTILE, {"label": HOSTILE, "note": LONG}
+        )
     for number in range(60):
         audit.note(
             "cli", "", "change account", f"acct_{number}", {"note": f"{number} → {number + 1}"}
@@ -336,5 +352,7 @@ def _histories(made: Furnished, store: Store) -> None:
 def _job(made: Furnished, store: Store) -> str:
     """One that is over: good, failed and skipped."""
     book = JobBook(store, "suite")
-    items = [(made.accounts[name], name) for name in ("alice", "bob", "mike", "nina")]
-    return book.create("check", "page 1a2b", [*items, ("acct_gone", HOSTILE)])
+    items = [(made.accounts[name], name) for name in ("alice", "lena", "mike", "nina")]
+    return book.create(
+        "check", "page 1a2b", [*items, ("acct_gone", HOSTILE if made.hostile else "gone")]
+    )

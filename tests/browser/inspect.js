@@ -7,7 +7,12 @@
   };
   const all = (selector) => [...document.querySelectorAll(selector)];
   const seen = (node) => node.checkVisibility({ visibilityProperty: true, opacityProperty: true });
-  const clipped = (node) => Boolean(node.closest(".sr, .skip")) || node.getBoundingClientRect().width <= 1;
+  const clipped = (node) => {
+    for (let each = node; each; each = each.parentElement) {
+      if (each.matches(".sr, .skip") || getComputedStyle(each).clipPath.startsWith("inset(50%")) return true;
+    }
+    return node.getBoundingClientRect().width <= 1;
+  };
 
   // --- names and places
 
@@ -82,6 +87,10 @@
   };
   const hit = (node) => {
     let box = node.getBoundingClientRect();
+    const wider = getComputedStyle(node, "::after");
+    if (wider.position === "absolute" && wider.content !== "none") {
+      return { width: box.width - parseFloat(wider.left) - parseFloat(wider.right), height: box.height - parseFloat(wider.top) - parseFloat(wider.bottom) };
+    }
     const label = node.labels && node.labels[0];
     if (label && node.matches("[type=checkbox], [type=radio]")) {
       const other = label.getBoundingClientRect();

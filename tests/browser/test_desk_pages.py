@@ -19,12 +19,28 @@ from chat2api.web.languages import FOLDER
 from chat2api.web.routes import register_routes
 
 from . import furnished
-from .conftest import PASSWORD, Site, watch
+from .conftest import PASSWORD, SCREENSHOTS, Site, watch
 from .furnished import Furnished
 
 INSPECT = (Path(__file__).parent / "inspect.js").read_text()
 WIDTHS = (1280, 360)
 THEMES = ("light", "dark")
+PICTURES = {
+    "overview-1280-en-light",
+    "overview-360-zh-dark",
+    "accounts-1280-en-dark",
+    "accounts-360-zh-light",
+    "account-1280-zh-light",
+    "account-360-en-dark",
+    "review-1280-en-light",
+    "key-made-1280-en-dark",
+    "key-made-360-zh-light",
+    "usage-24h-1280-zh-dark",
+    "usage-7d-1280-en-light",
+    "request-1280-en-light",
+    "request-360-zh-dark",
+    "settings-1280-zh-light",
+}
 PLANTED = ("[onerror]", "main script", "[src=x]", "a[href^='javascript:']")
 SEES_VIOLATIONS = """
 window.violations = [];
@@ -172,7 +188,7 @@ BY_NAME = {sight.name: sight for sight in SIGHTS}
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Furnished]:
     running = furnished.start(tmp_path_factory.mktemp("desk"), {"ADMIN_PASSWORD": PASSWORD})
     try:
-        yield furnished.furnish(running)
+        yield furnished.furnish(running, hostile=not os.environ.get("SCREENSHOTS"))
     finally:
         furnished.stop(running)
 
@@ -214,6 +230,7 @@ class Looker:
                 viewport={"width": 1280, "height": 800},
                 locale={"en": "en-GB", "zh": "zh-CN"}[self.lang],
                 timezone_id="Asia/Shanghai",
+                reduced_motion="reduce",
             )
             context.set_default_timeout(15_000)
             context.add_init_script(SEES_VIOLATIONS)
@@ -239,6 +256,8 @@ def looker(request: Any, browser: Browser, place: Site, made: Furnished) -> Iter
 def go(page: Page, sight: Sight, made: Furnished, site: Site) -> None:
     page.set_viewport_size({"width": 1280, "height": 800})
     page.emulate_media(color_scheme="light")
+    if page.locator("[data-stored]").count():
+        page.click("[data-stored]")  # a key that was not stored holds whoever leaves
     if sight.step is not None:
         sight.step(page, made, site)
     else:
@@ -258,17 +277,22 @@ def sentences(lang: str) -> list[str]:
     """English texts that no Chinese page may hold: whole ones, and the longest piece of those to fill in."""
     if lang == "en":
         return []
-    found = set()
+    found, chinese = set(), ""
     for path in FOLDER.glob("zh*.po"):
         with path.open("rb") as file:
             for message in read_po(file, locale="zh"):
+                chinese += f"\n{message.string}"
                 texts = message.id if isinstance(message.id, tuple | list) else [message.id]
                 found |= {
                     piece.strip()
                     for text in texts
                     for piece in re.split(r"%\(\w+\)[a-z]|\{\w+\}|\n", text)
                 }
-    return sorted(text for text in found if len(text) > 12 and re.search("[a-z] [a-z]", text))
+    return sorted(
+        text
+        for text in found
+        if len(text) > 12 and re.search("[a-z] [a-z]", text) and text not in chinese
+    )
 
 
 def look(page: Page, narrow: bool, english: list[str]) -> list[str]:
@@ -278,9 +302,12 @@ def look(page: Page, narrow: bool, english: list[str]) -> list[str]:
 
 
 def shoot(page: Page, name: str) -> None:
+    """For the documents, and (with LOOK=folder) every page for a person to look at; only when asked for."""
+    if os.environ.get("SCREENSHOTS") and name in PICTURES:
+        page.screenshot(path=SCREENSHOTS / f"{name}.png", caret="initial")
     folder = os.environ.get("LOOK")
     if folder:
-        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True, caret="initial")
 
 
 @pytest.mark.parametrize("name", BY_NAME)
@@ -299,7 +326,6 @@ def test_a_page(looker: Looker, session: list[Any], name: str) -> None:
         page.set_viewport_size({"width": width, "height": 800 if width > 500 else 740})
         for theme in THEMES:
             page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
-            page.wait_for_timeout(130)  # a fade of 120 ms
             found = look(page, width < 768, english)
             faults += [f"{width} {theme}: {fault}" for fault in found]
             english = []
@@ -314,6 +340,12 @@ def test_a_page(looker: Looker, session: list[Any], name: str) -> None:
     faults += [f"refused by the policy: {one}" for one in page.evaluate("window.violations")]
     faults += looker.faults
     looker.faults.clear()
+    if os.environ.get("LOOK"):
+        with open(os.environ["LOOK"] + "/faults.txt", "a") as f:
+            f.write(
+                f"== {name} {lang}\n"
+                + "".join(" ".join(x.split()) + "\n" for x in dict.fromkeys(faults))
+            )
     assert not faults, "\n".join(dict.fromkeys(faults))
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-from chat2api.factory.clockwork import pace_of, timers
+from chat2api.factory.clockwork import job_handlers, pace_of, timers
 from chat2api.jobs.renewing import Pace
+from chat2api.lifetime.call import Call
+from chat2api.service.job_kinds import RENEW
 from chat2api.settings.model import Settings
 from chat2api.store.request_records import RequestFilter, RequestRecord
 from chat2api.store.workers import RENEW_SECONDS
@@ -75,6 +78,18 @@ def test_what_is_due_is_renewed_by_what_is_in_use_now(site: Site) -> None:
     jobs["renew tokens"].work()
     (row,) = site.worker.runtime.book.everything()
     assert "stage: connect" in row.reason
+
+
+def test_a_job_under_way_follows_changed_settings(site: Site) -> None:
+    (site.folder / "token.txt").write_text("rt_filed0000000000000000\n")
+    works(site)["look at files"].work()
+    handlers = job_handlers(site.worker._base, lambda: site.worker._assembled)
+    site.write("retry_times: 3\nopenai_auth_token_url: http://127.0.0.1:1/oauth/token\n")
+    site.worker.reload()
+    (row,) = site.worker.runtime.book.everything()
+    done = handlers[RENEW](row.account_id, Call(time.monotonic() + 30))
+    assert done.state == "failed"
+    assert "stage: connect" in done.detail
 
 
 def test_a_worker_that_is_to_end_renews_nothing_more(site: Site) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chat2api.lifetime.breath import BREATH_SECONDS
 from chat2api.logs import NO_REQUEST, bind_request_id
 from chat2api.providers.protocol import RefreshFailed, RefreshRefused
 from chat2api.secret import Secret
@@ -88,6 +89,22 @@ def test_contents_go_with_their_records(desk: Desk) -> None:
     assert desk.records.content(without.record_id) is None
 
 
+def test_contents_that_wait_are_few(
+    desk: Desk, outage: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands of them would be hundreds of megabytes."""
+    monkeypatch.setattr(recording, "MOST_WITH_CONTENT", 2)
+    outage.is_away = True
+    for name in "abc":
+        desk.recorder.finish(record(name), "what was said")
+        desk.recorder.flush()
+    outage.is_away = False
+    desk.recorder.flush()
+    found = desk.records.page(EVERYTHING)
+    contents = {one.request_id: desk.records.content(one.record_id) for one in found}
+    assert contents == {"a": "what was said", "b": "what was said", "c": None}
+
+
 def test_many_are_written_in_batches(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
     add = desk.records.add
@@ -96,10 +113,13 @@ def test_many_are_written_in_batches(desk: Desk, monkeypatch: pytest.MonkeyPatch
         "add",
         lambda batch, contents: (sizes.append(len(batch)), add(batch, contents)),
     )
+    pauses: list[float] = []
+    monkeypatch.setattr(recording.time, "sleep", pauses.append)
     for number in range(1200):
         desk.recorder.finish(record(str(number)))
     desk.recorder.flush()
     assert sizes == [500, 500, 200]
+    assert pauses == [BREATH_SECONDS] * 2 * 3  # of records, sums and attempts
     assert desk.records.count(EVERYTHING) == desk.usage.totals(HOUR, HOUR + 1).requests == 1200
 
 

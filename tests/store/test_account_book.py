@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from chat2api.lifetime.breath import BREATH_SECONDS
 from chat2api.pool.values import NewAccount, PoolCounts
 from chat2api.secret import Secret
-from chat2api.store import tables
+from chat2api.store import account_book, tables
 from chat2api.store.account_book import KEPT_REMOVED_SECONDS, AccountBook, ExportedAccount
+from chat2api.store.account_events import AccountEvents
 from chat2api.store.intake import Intake
 from chat2api.store.opening import Store
 
@@ -89,7 +91,7 @@ def test_long_lists_let_others_go_on_and_hold_no_connection(store: Store, intake
     book = AccountBook(store, breathe=lambda seconds: held.append((seconds, pool.checkedout())))
     intake.add([handed(f"u{n}") for n in range(120)], "test")
     assert (len(book.everything()), len(book.export())) == (120, 120)
-    assert held == [(0, 0)] * 4
+    assert held == [(BREATH_SECONDS, 0)] * 4
 
 
 def test_limits_are_shown_while_they_last(
@@ -166,6 +168,35 @@ def test_what_was_removed_is_forgotten_after_a_day(
     now.at += DAY + 1
     assert book.purge() == 1
     assert rows(store, tables.credentials) == rows(store, tables.known_tokens) == []
+
+
+def test_its_history_goes_with_it(
+    store: Store, book: AccountBook, ids: list[str], now: Clock
+) -> None:
+    events = AccountEvents(store)
+    events.note(ids, "checked")
+    book.remove(ids[:1])
+    now.at += KEPT_REMOVED_SECONDS + 1
+    book.purge()
+    assert [len(events.of(one)) for one in ids] == [0, 1, 1]
+    book.forget(ids[1:2])
+    assert [len(events.of(one)) for one in ids] == [0, 0, 1]
+
+
+def test_many_are_changed_some_at_a_time(
+    store: Store, ids: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands in one transaction would keep every other writer, and the whole worker, waiting."""
+    monkeypatch.setattr(account_book, "_IDS_AT_ONCE", 2)
+    states: list[list[bool]] = []
+    book = AccountBook(
+        store, lambda seconds: states.append([picking(store, one)[0] for one in ids])
+    )
+    set_row(store, ids[1], cooling_until=NOW + 60, selectable=False, wake_at=NOW + 60)
+    assert book.pause(ids) == 3
+    assert states == [[False, False, True], [False, False, False]]
+    assert book.resume(ids) == 3
+    assert [picking(store, one) for one in ids] == [(True, None), (False, NOW + 60), (True, None)]
 
 
 def test_pausing_and_resuming_a_cooling_one(

@@ -201,11 +201,11 @@ def test_one_proxy_for_many_but_those_of_a_file(
     (listed,) = [one.account_id for one in intake.add([handed("f", proxy=PROXY)], "APP.x.Yaml")]
     AccountBook(store).remove(ids[2:])
     fresh = Secret("http://us-2:1")
-    assert edits.set_proxy([*ids, listed, "nobody"], fresh) == 2
+    assert sorted(edits.set_proxy([*ids, listed, "nobody"], fresh)) == sorted(ids[:2])
     facts = [edits.facts(one) for one in (ids[0], ids[1], listed)]
     assert [(one.proxy, one.revision) for one in facts if one is not None] == [
         (fresh, 1), (fresh, 1), (PROXY, 0),
     ]  # fmt: skip
     assert account_row(store, ids[0])["proxy_hash"] == store.vault.hash(fresh.reveal())
-    assert edits.set_proxy(ids[:1], None) == 1
+    assert edits.set_proxy(ids[:1], None) == ids[:1]
     assert account_row(store, ids[0])["proxy"] is None

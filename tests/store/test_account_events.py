@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from chat2api.secret import Secret
-from chat2api.store import desk_tables
+from chat2api.store import account_events, desk_tables
 from chat2api.store.account_events import AccountEvent, AccountEvents
 from chat2api.store.opening import Store
 
@@ -67,6 +67,17 @@ def test_old_events_are_forgotten(events: AccountEvents, now: Clock) -> None:
     events.add([AccountEvent(0, "a", NOW - age * 86_400.0, "checked") for age in ages])
     assert events.prune(30) == 2
     assert [round((NOW - one.at) / 86_400) for one in events.of("a")] == [0, 29]
+
+
+def test_many_go_in_small_steps(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(account_events, "_DELETED_AT_ONCE", 2)
+    pauses: list[float] = []
+    events = AccountEvents(store, pauses.append)
+    events.note(["a", "b", "a", "c", "a"], "checked")
+    pauses.clear()
+    assert events.forget(["a", "b"]) == 4
+    assert len(pauses) == 2
+    assert [len(events.of(one)) for one in "abc"] == [0, 0, 1]
 
 
 def test_while_the_store_is_away_the_log_has_it(

@@ -25,3 +25,12 @@ def test_two_days_are_kept(store: Store, now: Clock) -> None:
     heat.add({("a", SLOT): (1, 0), ("a", SLOT - 576): (1, 0), ("a", SLOT - 577): (1, 0)})
     assert heat.prune() == 1
     assert list(heat.of("a", 0)) == [SLOT - 576, SLOT]
+
+
+def test_a_long_time_is_forgotten_in_small_steps(store: Store, now: Clock) -> None:
+    pauses: list[float] = []
+    heat = AccountHeat(store, pauses.append)
+    heat.add({("a", SLOT - 600 - number): (1, 0) for number in range(6)} | {("a", SLOT): (1, 0)})
+    assert heat.prune() == 6
+    assert len(pauses) == 3
+    assert list(heat.of("a", 0)) == [SLOT]

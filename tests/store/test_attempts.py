@@ -169,3 +169,10 @@ def test_purposes_are_apart_and_may_be_stricter(key_store: Any) -> None:
 )
 def test_whom_an_address_stands_for(address: str, network: str) -> None:
     assert network_of(address) == network
+
+
+def test_getting_in_forgives_nothing_where_there_are_many_secrets(attempts: Attempts) -> None:
+    fail(attempts, times=4)
+    attempts.succeeded(HOME, forgiving=False)
+    fail(attempts)
+    assert told_to_wait(attempts) == 60

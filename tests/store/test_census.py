@@ -38,6 +38,15 @@ def limit(store: Store, account_id: str, model: str, until: float) -> None:
     store.database.write(lambda connection: connection.execute(tables.account_limits.insert(), row))
 
 
+def test_nobody_waits_for_a_database_that_is_known_to_be_away(store: Store, outage: Any) -> None:
+    put_accounts(store, [account("a")])
+    away = False
+    census = Census(store, 3, is_away=lambda: away)
+    assert census.of(NEED) is not None
+    away = True
+    assert census.of(NEED) is None
+
+
 def test_each_account_is_counted_once(store: Store) -> None:
     put_accounts(store, [account(name) for name in "abcdefghijk"] + [account("other:z")])
     stand(store, "a", paused=True, needs_login=True)

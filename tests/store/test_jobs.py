@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import update
 
 from chat2api.errors import Conflict, NotFound
-from chat2api.store import desk_tables
+from chat2api.store import desk_tables, jobs
 from chat2api.store.jobs import LEASE_SECONDS, JobBook, JobItem, JobView
 from chat2api.store.opening import Store
 
@@ -233,6 +233,22 @@ def test_old_jobs_are_forgotten_with_their_items(book: JobBook, store: Store, no
     assert (book.prune(30), book.prune(30)) == (1, 0)
     assert [view.job_id for view in book.recent()] == [under_way]
     assert len(rows(store, desk_tables.job_items)) == 2
+
+
+def test_items_are_forgotten_a_few_at_a_time(
+    store: Store, now: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten thousand in one transaction would keep every other writer, and the whole worker, waiting."""
+    monkeypatch.setattr(jobs, "_ITEMS_AT_ONCE", 2)
+    left: list[int] = []
+    book = JobBook(
+        store, "one", lambda seconds: left.append(len(rows(store, desk_tables.job_items)))
+    )
+    book.cancel(book.create("renew", "", ITEMS))
+    now.at += 31 * DAY
+    assert book.prune(30) == 1
+    assert left == [3, 1, 0]
+    assert rows(store, desk_tables.jobs) == []
 
 
 def test_no_secret_is_stored(book: JobBook, store: Store) -> None:

@@ -191,6 +191,20 @@ def test_a_code_is_written_down_before_it_is_used(
 # --- by people
 
 
+def test_the_claim_lasts_anew_for_the_exchange(
+    book: LoginBook, other: LoginBook, device: Login, now: Any
+) -> None:
+    """Asking may have taken most of it; another worker must not show the same code meanwhile."""
+    now.at += 5
+    found = claimed(book)
+    now.at += LEASE_SECONDS - 1
+    kept = book.keep_code(found, replace(found.secret, code=Secret("planted-code")), 600)
+    assert kept is not None
+    now.at += LEASE_SECONDS - 1
+    assert other.claim() is None
+    assert book.end(kept, "done", LoginResult("new", "acc_1"))
+
+
 def test_a_code_is_taken_once_and_in_time(book: LoginBook, browser: Login, now: Any) -> None:
     assert book.is_state(browser.login_id, "planted-state")
     assert not book.is_state(browser.login_id, "planted-stat\xe9")

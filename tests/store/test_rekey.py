@@ -13,12 +13,14 @@ from chat2api.store.arrivals import ArrivalBook
 from chat2api.store.credentials import Credentials
 from chat2api.store.escrow import Escrow
 from chat2api.store.intake import Intake
+from chat2api.store.logins import Login, LoginBook, LoginResult, LoginSecret
 from chat2api.store.opening import ESCROW_FOLDER, Store
+from chat2api.store.parcels import Parcels
 from chat2api.store.rekey import KEY_CHECK, PEPPER, reseal, reseal_files
 from chat2api.store.request_records import RequestRecord, RequestRecords
 from chat2api.store.vault import Vault, WrongKey
 
-from .handed import KEY, by_refresh, change, handed, rows
+from .handed import KEY, NOW, by_refresh, change, handed, rows
 
 NEW = Secret("a new key")
 BOTH = Vault([NEW, KEY])
@@ -66,7 +68,7 @@ def test_at_the_end_only_the_new_key_is_needed(store: Store) -> None:
     assert {row["value"] for row in rows(store, tables.meta)} > {"0.1.0"}
 
 
-@pytest.mark.parametrize("after", range(7))
+@pytest.mark.parametrize("after", range(9))
 def test_an_interruption_leaves_both_in_use_and_the_next_start_goes_on(
     store: Store, after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,6 +107,20 @@ def test_what_was_said_in_requests_is_sealed_anew_too(
     opened = [None if text is None else ONLY_NEW.open(text).reveal() for text in contents]
     assert opened == [*said.values(), None]
     assert reseal(store.database, BOTH) == 0
+
+
+def test_what_rests_between_two_steps_is_sealed_anew_too(store: Store) -> None:
+    filled(store)
+    Parcels(store).keep("import", "pasted", owner="me", seconds=600)
+    began = Login(
+        "login_1", "browser", "waiting", "me", "", "", "", 5.0, NOW, NOW + 600, NOW, None,
+        LoginResult(),
+    )  # fmt: skip
+    LoginBook(store, "w").add(began, LoginSecret(verifier=Secret("verifier")))
+    assert reseal(store.database, BOTH) == 9 + 2
+    (parcel,), (login,) = rows(store, desk_tables.parcels), rows(store, desk_tables.logins)
+    assert ONLY_NEW.open(parcel["content"]) == Secret("pasted")
+    assert "verifier" in ONLY_NEW.open(login["secret"]).reveal()
 
 
 def test_more_than_a_page(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

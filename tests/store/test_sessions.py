@@ -130,3 +130,14 @@ def test_while_the_store_is_away_nobody_is_signed_in_or_out(
         sessions.find(ticket)
     with pytest.raises(StorageUnavailable):
         sessions.begin("hash", "")
+
+
+def test_one_key_signs_in_so_often_at_once(key_store: Any) -> None:
+    keys = Sessions(key_store, "key")
+    _, other = keys.begin("hash", "", subject="key_b")
+    tickets = []
+    for _ in range(52):
+        key_store.clock.at += 1
+        tickets.append(keys.begin("hash", "", subject="key_a")[1])
+    assert [keys.find(ticket) is None for ticket in tickets] == [True] * 2 + [False] * 50
+    assert keys.find(other) is not None

@@ -7,11 +7,12 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import pytest
 from flask import Flask
+from flask.globals import _cv_app, _cv_request
 from flask.testing import FlaskClient
 
 from chat2api.chat.conversation import Conversation
@@ -216,6 +217,16 @@ class StillWatchdog:
             entry.tick(now)
 
 
+@cache
+def shared_app(
+    api_prefix: str | None, trusted_proxies: tuple[str, ...], cors_origins: tuple[str, ...]
+) -> Flask:
+    app = Flask("chat2api", static_folder=None)
+    given: dict[str, Any] = {"trusted_proxies": trusted_proxies, "cors_origins": cors_origins}
+    register_routes(app, Settings(api_prefix=api_prefix, **given))
+    return app
+
+
 class Site:
     """The application over fakes, with a store. `given` are settings; both count until the first request."""
 
@@ -311,9 +322,18 @@ class Site:
 
     @cached_property
     def app(self) -> Flask:
-        app = Flask("chat2api", static_folder=None)
+        """Shared by all tests whose settings ask for the same routes: making one is dear."""
+        settings = self.runtime.settings
+        app = shared_app(settings.api_prefix, settings.trusted_proxies, settings.cors_origins)
         attach_runtime(app, self.runtime)
+        return app
+
+    def own_app(self) -> Flask:
+        """One that a test may add routes to, from here on."""
+        app = Flask("chat2api", static_folder=None)
         register_routes(app, self.runtime.settings)
+        attach_runtime(app, self.runtime)
+        self.__dict__["app"] = app
         return app
 
     @cached_property
@@ -347,7 +367,13 @@ class Site:
 @pytest.fixture
 def site(key_store: Store) -> Iterator[Site]:
     made = Site(key_store)
+    # An answer that was not read to its end holds its request's context; the next test is to have its own.
+    contexts = [(context, context.set(None)) for context in (_cv_app, _cv_request)]
     yield made
+    for response in reversed(made.responses):
+        response.close()
+    for context, token in contexts:
+        context.reset(token)
     for thread in threading.enumerate():
         if thread.name.startswith("turn-"):
             thread.join(timeout=5)

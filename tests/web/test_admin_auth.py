@@ -38,7 +38,8 @@ class Desk:
 
     def __init__(self, site: Any) -> None:
         self.site = site
-        site.client = site.app.test_client(use_cookies=False)
+        app = site.own_app()
+        site.client = app.test_client(use_cookies=False)
         self.cookies: dict[str, str] = {}
         self.morsel: Morsel[str] | None = None
         for path, view in (
@@ -49,7 +50,7 @@ class Desk:
             ("/who", self._who),
         ):
             methods = ["GET", "POST", "PUT", "DELETE"]
-            site.app.add_url_rule(path, path, view, methods=methods)
+            app.add_url_rule(path, path, view, methods=methods)
 
     def _change(self) -> Any:
         require_admin()

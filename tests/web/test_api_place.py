@@ -39,3 +39,29 @@ def test_what_is_served_is_what_there_are_routes_for(site: Any, prefix: str) -> 
     app.add_url_rule(f"{'/' + prefix if prefix else ''}/v1/later", "later", methods=["POST"])
     with app.test_request_context("/"):
         assert "/v1/later" in api_place().served
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"Host": "[::::]"},
+        {"Host": "[1.2.3]:80"},
+        {"Host": "chat.test", "X-Forwarded-Host": "evil.test/x?"},
+        {"Host": "chat.test", "X-Forwarded-Host": "[:::]"},
+        {"Host": "chat.test", "X-Forwarded-Host": "a b"},
+        {"Host": "chat.test", "X-Forwarded-Proto": "javascript"},
+    ],
+)
+def test_what_is_no_address_is_not_told(site: Any, told: dict[str, str]) -> None:
+    """A proxy that is trusted may hand on what its caller said."""
+    site.given["trusted_proxies"] = ("127.0.0.1",)
+    with site.app.test_request_context(
+        "/", headers=told, environ_base={"REMOTE_ADDR": "127.0.0.1"}
+    ):
+        assert public_origin() == ""
+    if told["Host"].startswith("["):
+        return  # Werkzeug's test client cannot send it
+    for path in ("/", "/admin", "/admin/sign-in"):
+        answer = site.client.get(path, headers={**told, "Accept": "text/html"})
+        assert answer.status_code < 500
+        assert "evil" not in answer.text

@@ -88,7 +88,7 @@ def test_only_trusted_proxies_are_believed(
 ) -> None:
     """F16."""
     site.given["trusted_proxies"] = trusted
-    site.app.add_url_rule(
+    site.own_app().add_url_rule(
         "/seen", view_func=lambda: jsonify([caller_address(), caller_origin(), is_https()])
     )
     headers = {

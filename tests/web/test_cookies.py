@@ -19,7 +19,7 @@ def sent(site: Any, name: str = "mine", value: str | None = "x", **given: Any) -
         send_cookie(ticket_name(name) if name == "admin" else name, value, **given)
         return ""
 
-    site.app.add_url_rule("/room", view_func=view)
+    site.own_app().add_url_rule("/room", view_func=view)
     return str(site.send("GET", "/room", key=None, **request).headers["Set-Cookie"])
 
 

@@ -37,9 +37,11 @@ def test_cells(value: object, expected: str) -> None:
 
 def test_a_download() -> None:
     rows = [[f"line {number}", 'quote " and, comma\nbreak', number] for number in range(450)]
+    pauses: list[float] = []
     with Flask("csv").test_request_context("/"):
-        response = csv_response("requests", ["name", "text", "=number"], rows)
+        response = csv_response("requests", ["name", "text", "=number"], rows, pauses.append)
         text = response.get_data().decode("utf-8-sig")
+    assert len(pauses) == 2  # in which other requests go on
     assert response.headers["Content-Disposition"] == 'attachment; filename="requests.csv"'
     assert response.mimetype == "text/csv"
     found = list(csv.reader(io.StringIO(text, newline="")))

@@ -26,7 +26,7 @@ def failing(site: Any) -> Any:
         def view() -> None:
             raise error
 
-        site.app.add_url_rule("/v1/failing", "failing", view)
+        site.own_app().add_url_rule("/v1/failing", "failing", view)
         return site.send("GET", "/v1/failing")
 
     return ask
@@ -149,7 +149,7 @@ def test_each_route_draws_errors_in_its_dialect(site: Any) -> None:
         state().dialect = Telegraph()
         raise errors.UpstreamTimeout("m")
 
-    site.app.add_url_rule("/v1/telegraph", "telegraph", view)
+    site.own_app().add_url_rule("/v1/telegraph", "telegraph", view)
     response = site.send("GET", "/v1/telegraph")
     assert (response.status_code, response.get_json()) == (504, {"stop": "upstream_timeout"})
 

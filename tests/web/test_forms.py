@@ -52,6 +52,8 @@ def test_files_and_fields_of_a_multipart_form(site: Any) -> None:
         ({"data": b"&".join([b"a=1"] * 200 * 5), "limit": 10_000}, None),
         ({"data": b"&".join([b"a=1"] * 1001), "limit": 10_000}, "400 invalid_value"),
         ({"data": b"\xff", "content_type": "text/plain"}, "400 invalid_value"),
+        ({"data": b"text=a%00"}, "400 not_plain_text"),
+        ({"json": {"text": "a\0"}}, "400 not_plain_text"),
         ({"data": b"{", "content_type": "application/json"}, "400 invalid_json"),
         ({"json": {"a": ["1"] * 999, "b": "1"}, "limit": 10_000}, None),
         ({"json": {"a": ["1"] * 999, "b": ["1"] * 2}, "limit": 10_000}, "400 invalid_value"),

@@ -48,7 +48,7 @@ def failing(site: Any, error: Exception) -> None:
     def view() -> str:
         raise error
 
-    site.app.register_blueprint(room)
+    site.own_app().register_blueprint(room)
 
 
 @pytest.mark.parametrize(

@@ -146,3 +146,29 @@ def test_it_all_works_under_a_prefix(site: Any) -> None:
         "POST", "/hidden/admin/sign-in", key=None, headers=HTML, data={"password": PASSWORD}
     )
     assert answer.headers["Location"] == "/hidden/admin"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/", "/nothing", "/admin", "/admin/sign-in", "/tokens", "/why/req_1", "/v1/models", "/healthz",
+        "/favicon.ico", "/_ui/preferences", "/_ui/static/x/page.css", "/_ui/static/x/nothing",
+    ],
+)  # fmt: skip
+def test_no_stranger_learns_the_prefix(site: Any, method: str, path: str) -> None:
+    site.given["api_prefix"] = "s3cret-way"
+    answer = site.send(method, path, key=None, headers=HTML)
+    told = f"{answer.headers}{answer.get_data(as_text=True)}"
+    assert "s3cret-way" not in told.replace(asset("page.css").content.decode(), "")
+
+
+def test_a_filter_with_blanks_comes_back(site: Any) -> None:
+    page = site.send("GET", "/?q=a+b&zone=%2B8", key=None, headers=HTML).get_data(as_text=True)
+    assert 'name="next" value="/?q=a+b&amp;zone=%2B8"' in page
+    assert own_path("/?q=a+b") == "/?q=a+b"
+
+
+def test_who_asks_why_comes_back_there(site: Any) -> None:
+    answer = site.send("POST", "/why/req_1", key=None, headers=HTML, data={"key": "sk-wrong"})
+    assert 'name="next" value="/why/req_1"' in answer.get_data(as_text=True)

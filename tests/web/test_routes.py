@@ -389,3 +389,11 @@ def test_otherwise_it_may_be_used_again(
     assert "Connection" not in response.headers
     response.close()
     assert line.shut == []
+
+
+@pytest.mark.parametrize(
+    "path", ["/why/req%00_1", "/v1/models?x=%00", "/admin/accounts?q=a%00b", "/%00"]
+)
+def test_no_address_holds_a_nul(site: Any, path: str) -> None:
+    """PostgreSQL cannot compare with one."""
+    assert site.send("GET", path).status_code == 400

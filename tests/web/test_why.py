@@ -157,6 +157,14 @@ def test_a_right_key_forgives_no_guesses_at_the_password(site: Any, phone: Any) 
     assert [guess(), guess()] == [401, 429]
 
 
+def test_ones_own_key_forgives_no_guesses_at_the_others(site: Any, phone: Any) -> None:
+    for _ in range(4):
+        assert sign_in(site, "sk-wrong").status_code == 401
+    assert sign_in(site, phone[1]).status_code == 303
+    assert sign_in(site, "sk-wrong").status_code == 401
+    assert sign_in(site, phone[1]).status_code == 429
+
+
 def test_the_session_ends_with_the_key(site: Any, phone: Any) -> None:
     key_id, key = phone
     site.runtime.desk.records.add([record("req_1", key_id)])

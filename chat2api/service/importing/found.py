@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, TypeVar
 
+from chat2api.lifetime.breath import BREATH_SECONDS
 from chat2api.pool.values import Look, NewAccount
 from chat2api.secret import Secret
 
@@ -112,4 +113,4 @@ def gently(things: Iterable[T]) -> Iterator[T]:
     for index, thing in enumerate(things, 1):
         yield thing
         if index % _BREATH == 0:
-            time.sleep(0)
+            time.sleep(BREATH_SECONDS)

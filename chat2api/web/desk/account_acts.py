@@ -90,11 +90,13 @@ def proxies() -> Response:
         if not wants_page():
             raise
         return _question(wish, error.message)
-    count = runtime().desk.edits.set_proxy(wish.ids, proxy)
+    changed = runtime().desk.edits.set_proxy(wish.ids, proxy)
+    count = len(changed)
     shown = None if proxy is None else mask_userinfo(proxy.reveal())
-    note_change("change proxies", "", {"accounts": count, "proxy": shown})
+    detail: dict[str, object] = {"accounts": count, "proxy": shown, "ids": changed[:_MOST_NOTED]}
+    note_change("change proxies", "", detail)
     fields = {"changed": "proxy"}
-    runtime().desk.events.note(wish.ids, "described", admin_actor(), fields)
+    runtime().desk.events.note(changed, "described", admin_actor(), fields)
     if not wants_page():
         return json_response({"done": count})
     said(

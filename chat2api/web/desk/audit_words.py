@@ -32,6 +32,10 @@ def _of_people(action: str) -> str:
             return gettext("Login finished")
         case "cancel login":
             return gettext("Login cancelled")
+        case "account logged in":
+            return gettext("Account logged in")
+        case "login refused":
+            return gettext("Login turned away")
         case "try a request":
             return gettext("Request tried")
         case "put off":
@@ -74,6 +78,8 @@ def _of_accounts(action: str) -> str:
             return gettext("Accounts resumed")
         case "change account":
             return gettext("Account changed")
+        case "change proxies":
+            return gettext("Proxies changed")
         case "undo change of account":
             return gettext("Change of account undone")
         case "account_needs_login":

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from flask import url_for
 
 from chat2api.service.explaining import Verdict, explain, explain_attempt, limit_ends
+from chat2api.settings.mask import clip
 from chat2api.store.request_records import RequestRecord
 from chat2api.store.traces import AttemptRecord, Candidates
 from chat2api.web.charts import Lane, Span, waterfall
@@ -177,7 +178,7 @@ def _facts(record: RequestRecord, one: AttemptRecord) -> list[str]:
     if one.status:
         facts.append(gettext("status %(status)s", status=one.status))
     if one.code:
-        facts.append(one.code)
+        facts.append(clip(one.code))
     if one.proof_seconds > 0:
         facts.append(gettext("proof of work %(time)s", time=seconds_text(one.proof_seconds)))
     if one.first_byte is not None:
@@ -289,6 +290,5 @@ def as_text(record: RequestRecord, view: Explained, names: Names) -> str:
 
 def models_text(record: RequestRecord) -> str:
     """ "gpt-5", or "gpt-5 → gpt-5-mini" where another one answered."""
-    if record.answered_by and record.answered_by != record.model:
-        return f"{record.model or '–'} → {record.answered_by}"
-    return record.model or "–"
+    asked, answered = clip(record.model) or "–", clip(record.answered_by)
+    return f"{asked} → {answered}" if answered and record.answered_by != record.model else asked

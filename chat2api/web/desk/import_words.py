@@ -16,6 +16,7 @@ from chat2api.service.importing import (
     mirror_maps,
     recognise,
 )
+from chat2api.settings.mask import clip
 from chat2api.web.languages import gettext
 
 _LONGEST_PLACE = 120
@@ -35,7 +36,7 @@ def place_text(where: str) -> str:
 
 
 def _name(name: str) -> str:
-    return gettext("Pasted text") if name == PASTED else name[-_LONGEST_PLACE:]
+    return gettext("Pasted text") if name == PASTED else clip(name[-_LONGEST_PLACE:])
 
 
 def reason_text(reason: str) -> str:

@@ -11,7 +11,7 @@ from chat2api.pool.values import AccountRow
 from chat2api.secret import Secret
 from chat2api.service.logins import Logins
 from chat2api.settings.checks import is_proxy
-from chat2api.settings.mask import mask_userinfo
+from chat2api.settings.mask import is_masked, mask_userinfo
 from chat2api.store.logins import Login
 from chat2api.web.admin_auth import admin_actor, note_change
 from chat2api.web.desk.frame import desk_blueprint, render_desk, said
@@ -73,6 +73,8 @@ def _proxy(form: Form) -> Secret | None:
     if not text:
         return None
     try:
+        if is_masked(text):
+            raise ValueError("this one is masked; type it whole")
         return is_proxy(Secret(text[:_LONGEST_PROXY]))
     except ValueError as problem:
         raise RequestError(f"proxy: {problem}", param="proxy") from None

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from chat2api.errors import StorageUnavailable
+from chat2api.settings.mask import clip
 from chat2api.store.request_records import RequestRecord
 from chat2api.web.languages import gettext
 from chat2api.web.state import runtime
@@ -39,7 +40,7 @@ class Names:
         return gettext("configured key %(id)s", id=key_id[:6])
 
     def account(self, account_id: str) -> str:
-        return self.accounts.get(account_id, account_id or "–")[:LONGEST_NAME]
+        return clip(self.accounts.get(account_id, account_id or "–"))[:LONGEST_NAME]
 
 
 def names_of(key_ids: Iterable[str] = (), account_ids: Iterable[str] = ()) -> Names:

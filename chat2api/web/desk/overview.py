@@ -11,6 +11,7 @@ from flask import Response, url_for
 from chat2api.errors import RequestError, StorageUnavailable
 from chat2api.pool.forecast import Forecast
 from chat2api.service.outlook import Outlook
+from chat2api.settings.mask import clip
 from chat2api.store.request_records import RequestFilter, RequestRecord
 from chat2api.web import charts
 from chat2api.web.admin_auth import note_change
@@ -171,7 +172,7 @@ def _failures() -> list[dict[str, Any]]:
 def _failure(row: RequestRecord) -> dict[str, Any]:
     return {
         "at": row.at,
-        "model": row.model,
+        "model": clip(row.model),
         "sentence": verdict_of(row),
         "href": url_for("requests.one", request_id=row.request_id),
     }

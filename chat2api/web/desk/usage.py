@@ -13,6 +13,8 @@ import flask_babel  # type: ignore[import-untyped]
 from babel.dates import format_skeleton
 from flask import Response, request, url_for
 
+from chat2api.lifetime.breath import BREATH_SECONDS
+from chat2api.settings.mask import clip
 from chat2api.store.request_records import RequestFilter
 from chat2api.store.usage_hours import UsageSum
 from chat2api.web.buckets import Bucket, Span, days, last_days, last_hours
@@ -42,6 +44,7 @@ DIMENSIONS: tuple[By, ...] = ("model", "key", "account")
 _RANGES = {"24h": 24, "7d": 7, "30d": 30}
 _MOST_CODES = 10
 _MOST_IN_CSV = 500
+_VALUES_AT_ONCE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +210,7 @@ class _Words:
                 return self._names.key(value)
             case "account":
                 return self._names.account(value)
-        return value[:80] or "–"
+        return clip(value)[:80] or "–"
 
     def bucket(self, bucket: Bucket) -> str:
         if self._unit == "hour":
@@ -345,18 +348,18 @@ def _share(of: UsageSum) -> str:
 def export() -> Response:
     asked = _asked()
     usage, span = runtime().desk.usage, asked.span
-    values = None
-    if asked.by == "account":
-        tops = usage.tops("account", span.since, span.until, most=_MOST_IN_CSV)
-        values = [one.value for one in tops]
+    values = [one.value for one in usage.tops(asked.by, span.since, span.until, most=_MOST_IN_CSV)]
     sums: dict[tuple[int, str], list[int]] = {}
-    for hour in usage.series(asked.by, span.since, span.until, values):
-        held = sums.setdefault((span.index_of(hour.hour), hour.value), [0] * 5)
-        numbers = (
-            hour.requests, hour.failed, hour.prompt_tokens, hour.completion_tokens, hour.estimated,
-        )  # fmt: skip
-        for index, number in enumerate(numbers):
-            held[index] += number
+    for start in range(0, len(values), _VALUES_AT_ONCE):
+        some = values[start : start + _VALUES_AT_ONCE]
+        for hour in usage.series(asked.by, span.since, span.until, some):
+            held = sums.setdefault((span.index_of(hour.hour), hour.value), [0] * 5)
+            numbers = (
+                hour.requests, hour.failed, hour.prompt_tokens, hour.completion_tokens, hour.estimated,
+            )  # fmt: skip
+            for index, number in enumerate(numbers):
+                held[index] += number
+        time.sleep(BREATH_SECONDS)  # there may be tens of thousands of hours, and other requests
     ids = {value for _, value in sums}
     names = names_of(ids if asked.by == "key" else (), ids if asked.by == "account" else ())
     columns = (

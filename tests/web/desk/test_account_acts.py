@@ -198,7 +198,10 @@ def test_one_proxy_for_many(desk: Desk) -> None:
     assert "Changed the proxies of 2 accounts." in desk.told()
     shown = [one["proxy"] for one in desk.json()["accounts"]]
     assert shown == ["http://***@hk-1:1", "http://***@hk-1:1", "–"]
-    assert desk.newest.detail == {"accounts": 2, "proxy": "http://***@hk-1:1"}
+    noted = dict(desk.newest.detail)
+    assert sorted(noted.pop("ids")) == sorted(ids[:2])
+    assert noted == {"accounts": 2, "proxy": "http://***@hk-1:1"}
+    assert [desk.kinds(one) for one in ids] == [["described"], ["described"], []]
     assert desk.script(proxies, all="1", proxy_removed="1") == {"done": 2}
     assert [one["proxy"] for one in desk.json()["accounts"]] == ["–"] * 3
     desk.script(proxies, all="1", new_proxy="http://***@hk-1:1", status=400)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chat2api.service.logins import LOGGED_IN
+from chat2api.web.desk import audit_words
+from chat2api.web.desk.account_acts import ACTIONS
 from chat2api.web.desk.audit_words import action_words
 
 
@@ -22,6 +27,16 @@ from chat2api.web.desk.audit_words import action_words
 def test_words(site: Any, action: str, words: str) -> None:
     with site.app.test_request_context("/"):
         assert action_words(action) == words
+
+
+def test_every_action_that_is_noted_has_words(site: Any) -> None:
+    package = Path(audit_words.__file__).parents[2]
+    texts = [path.read_text("utf-8") for path in package.rglob("*.py")]
+    noted = {name for text in texts for name in re.findall(r'note_change\(\s*"([^"]+)"', text)}
+    noted |= {f"{action} accounts" for action in ACTIONS} | {LOGGED_IN, "login refused"}
+    assert len(noted) > 30
+    with site.app.test_request_context("/?lang=zh"):
+        assert {action for action in noted if action_words(action).isascii()} == set()
 
 
 def test_in_chinese(site: Any) -> None:

@@ -105,7 +105,7 @@ def room(site: Any) -> Any:
         said("Paused <b>2</b>", ("/admin/undo", {"id": many, "why": "x"}))
         return see_other("/admin/room")
 
-    site.app.register_blueprint(blueprint)
+    site.own_app().register_blueprint(blueprint)
     site.csrf = sign_in(site)
     return site
 

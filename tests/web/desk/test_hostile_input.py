@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from chat2api.pool.values import NewAccount
 from chat2api.secret import Secret
+from chat2api.store.desk_tables import metadata
 from chat2api.store.request_records import RequestRecord
 from chat2api.store.traces import AttemptRecord, Trace
 
@@ -27,8 +28,26 @@ WEB = Path(__file__).resolve().parents[3] / "chat2api" / "web"
 HTML = {"Accept": "text/html"}
 JSON = {"Accept": "application/json"}
 HOSTILE = "<img src=x onerror=alert(1)>\u202etxt"
-# What begins work at the upstream, or a stream that goes on.
-_NOT_HERE = ("keys.try_now", "keys.test", "log.stream")
+# A stream that goes on.
+_NOT_HERE = ("log.stream",)
+_LEAVING = ("sign_in.leave", "sessions.end", "sessions.end_others")
+# Those of strangers. Signing out of the page on a request takes the token of its own session.
+_FOR_ALL = (
+    "sign_in.submit",
+    "why.submit",
+    "why.leave",
+    "pages.preferences",
+    "tokens.never_in_an_address",
+)
+_MEANT = {
+    "account_acts.act": {"action": "pause"},
+    "settings.review": {"revision": "x", "setting.tz": "Asia/Shanghai"},
+}
+_EDITS = (
+    "account.0.email", "account.0.remove", "account.0.access_token", "account.new.proxy", "account.٣.email",
+    "account." + "9" * 5000 + ".email", "keys.0.value", "keys.99999999999.masked", "keys.new", "proxy",
+    "setting.retry_times", "setting.tz", "setting.queue_seconds", "setting.bogus", "seen", "revision",
+)  # fmt: skip
 
 NASTY = (
     "", " ", "-1", "0", "٣", "²", "1e999", "nan", "-inf", "9" * 15, "9" * 30, "9" * 5000, "0x10", "1_0",
@@ -80,21 +99,35 @@ class Hall(Person):
 
     # --- what there is
 
-    def routes(self, method: str) -> list[tuple[str, str, str]]:
-        """Endpoint, address and module of every page that takes this method."""
+    def routes(self, method: str) -> list[tuple[str, str]]:
+        """Endpoint and address of every page that takes this method."""
         found = []
         for rule in self.site.app.url_map.iter_rules():
-            blueprint = rule.endpoint.partition(".")[0]
-            if method not in (rule.methods or ()) or rule.endpoint in _NOT_HERE:
-                continue
-            if not rule.rule.startswith(("/admin", "/why", "/_ui", "/tokens")) and rule.rule != "/":
-                continue
-            if rule.endpoint == "config.show" or rule.rule.startswith("/admin/api"):
-                continue
-            path = re.sub(r"<(?:\w+:)?(\w+)>", lambda name: self.ids.get(name[1], "x"), rule.rule)
-            view = self.site.app.view_functions[rule.endpoint]
-            found.append((rule.endpoint, path, view.__module__, blueprint))
-        return sorted((one[0], one[1], one[2]) for one in found)
+            is_page = rule.rule == "/" or rule.rule.startswith(
+                ("/admin", "/why", "/_ui", "/tokens")
+            )
+            if is_page and method in (rule.methods or ()) and rule.endpoint not in _NOT_HERE:
+                path = re.sub(
+                    r"<(?:\w+:)?(\w+)>", lambda name: self.ids.get(name[1], "x"), rule.rule
+                )
+                found.append((rule.endpoint, path))
+        return sorted(found)
+
+    def rows(self) -> dict[str, list[Any]]:
+        """All that is stored, but for when somebody was seen last."""
+        seen = {"seen_at"}
+
+        def work(connection: Any) -> dict[str, list[Any]]:
+            return {
+                table.name: [
+                    tuple(value for name, value in row._mapping.items() if name not in seen)
+                    for row in connection.execute(table.select())
+                ]
+                for table in metadata.sorted_tables
+            }
+
+        found: dict[str, list[Any]] = self.store.database.read(work)
+        return found
 
 
 @pytest.fixture
@@ -113,13 +146,113 @@ def names_of(folder: Path = WEB) -> list[str]:
     return sorted(found)
 
 
-def checked(answer: Any, sent: object) -> Any:
-    text = answer.get_data(as_text=True)
+def checked(answer: Any, *sent: object) -> str:
+    """The text of an answer that may be anything but a failure of ours."""
+    text = str(answer.get_data(as_text=True))
     assert answer.status_code < 500, (sent, answer.status_code, text[:300])
     assert "Traceback" not in text
-    assert "<script>alert" not in text and "<img src=x" not in text
-    assert "planted" not in text
+    assert "planted" not in text, sent
+    if answer.mimetype == "text/html":
+        assert not re.search("<script>alert|<img src=x", text), sent
+    else:
+        assert answer.headers["X-Content-Type-Options"] == "nosniff", sent
     place = answer.headers.get("Location", "")
     assert not place or re.match(r"/(?![/\\])", place), (sent, place)
-    assert "\n" not in str(answer.headers.get("Content-Disposition", ""))
-    return answer
+    assert "Set-Cookie: a=b" not in str(answer.headers)
+    answer.close()
+    return text
+
+
+# --- looking
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "-1", "nan", "9999-12-31", NASTY[21], "\u202e"])
+def test_every_page_takes_any_parameter(hall: Hall, value: str) -> None:
+    query = dict.fromkeys(names_of()[:90], value)
+    for _, path in hall.routes("GET"):
+        checked(hall.site.client.get(path, query_string=query, headers=HTML), path)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(data=st.data())
+def test_every_page_takes_a_few_of_them(hall: Hall, data: st.DataObject) -> None:
+    _, path = data.draw(st.sampled_from(hall.routes("GET")))
+    value = st.sampled_from(NASTY) | st.text(max_size=40)
+    query = data.draw(st.dictionaries(st.sampled_from(names_of()), value, max_size=4))
+    headers = data.draw(st.sampled_from([HTML, JSON, {}]))
+    checked(hall.site.client.get(path, query_string=query, headers=headers), path, query)
+
+
+def test_looking_changes_nothing(hall: Hall) -> None:
+    before = hall.rows()
+    for method in ("GET", "HEAD", "OPTIONS"):
+        for _, path in hall.routes("GET"):
+            for headers in (HTML, JSON):
+                hall.site.client.open(path, method=method, headers=headers).close()
+    after = hall.rows()
+    assert {name for name in after if after[name] != before[name]} == set()
+
+
+def test_no_page_turns_a_line_around(hall: Hall) -> None:
+    """Whoever may name a model or an account could make a page say the opposite."""
+    for _, path in hall.routes("GET"):
+        text = checked(hall.site.client.get(path, headers=HTML), path)
+        outside = re.sub(
+            r"<(bdi|option|code|textarea)\b.*?</\1>|<[^>]*>", "", text, flags=re.DOTALL
+        )
+        assert "\u202e" not in outside or not text.startswith("<!doctype"), path
+
+
+# --- changing
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(data=st.data())
+def test_every_form_takes_anything(hall: Hall, data: st.DataObject) -> None:
+    stays = [one for one in hall.routes("POST") if one[0] not in _LEAVING]
+    endpoint, path = data.draw(st.sampled_from(stays))
+    value = st.sampled_from([*NASTY, *hall.ids.values()]) | st.text(max_size=40)
+    fields = data.draw(st.dictionaries(st.sampled_from([*names_of(), *_EDITS]), value, max_size=6))
+    fields |= {"csrf": hall.csrf, **_MEANT.get(endpoint, {})}
+    headers = data.draw(st.sampled_from([HTML, JSON]))
+    how = data.draw(st.sampled_from(["data", "json"]))
+    checked(hall.site.client.post(path, headers=headers, **{how: fields}), path, fields)
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe\0\0", b"{" * 100_000, b"eyJ" * 9000, b"\r\n", b"PK\3\4"]
+)
+def test_every_file_can_be_looked_at(hall: Hall, content: bytes) -> None:
+    name = "../../\u202e<img src=x onerror=alert(1)>\r\nSet-Cookie: a=b" + "n" * 500
+    for path in ("/admin/add/review", "/tokens/upload"):
+        data = {"csrf": hall.csrf, "files": (BytesIO(content), name)}
+        answer = hall.site.client.post(path, data=data, headers=HTML)
+        checked(answer, path)
+        if answer.status_code == 303:
+            text = checked(hall.get(answer.headers["Location"]))
+            assert "\u202e" not in text
+
+
+def test_no_form_goes_without_a_session_and_its_token(hall: Hall) -> None:
+    strange = hall.site.app.test_client()
+    before = hall.rows()
+    asked = 0
+    for endpoint, path in hall.routes("POST"):
+        if endpoint in _FOR_ALL:
+            continue
+        asked += 1
+        for headers in (HTML, JSON):
+            meant = {**_MEANT.get(endpoint, {}), "id": hall.ids["account_id"], "all": "1"}
+            for sent in ({}, {"csrf": "x"}, {"csrf": hall.csrf}):
+                answer = strange.post(path, data={**meant, **sent}, headers=headers)
+                assert answer.status_code == 401, (path, sent)
+            for sent in ({}, {"csrf": "x"}, {"csrf": ""}):
+                answer = hall.site.client.post(path, data={**meant, **sent}, headers=headers)
+                assert answer.status_code == 403, (path, sent)
+            elsewhere = {**headers, "Sec-Fetch-Site": "same-site"}
+            right = {**meant, "csrf": hall.csrf}
+            answer = hall.site.client.post(path, data=right, headers=elsewhere)
+            assert answer.status_code == 403, path
+    assert asked > 25
+    after = hall.rows()
+    assert {name for name in after if after[name] != before[name]} == set()

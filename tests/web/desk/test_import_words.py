@@ -62,3 +62,8 @@ def test_reasons(site: Any) -> None:
 def test_places(site: Any, where: str, text: str) -> None:
     with site.app.test_request_context("/"):
         assert place_text(where) == text
+
+
+def test_no_name_of_a_file_turns_the_line_around(site: Any) -> None:
+    with site.app.test_request_context("/"):
+        assert place_text("a\u202etxt.exe line 3") == "a\ufffdtxt.exe, line 3"

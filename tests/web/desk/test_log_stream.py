@@ -173,7 +173,8 @@ def test_it_ends_with_the_session(
 
 @pytest.mark.usefixtures("written")
 def test_nothing_new_is_told_by_a_comment(site: Any, follow: Any) -> None:
-    site.given["keepalive_seconds"] = 0.01
+    hurried = site.runtime.settings.model_copy(update={"keepalive_seconds": 0.01})
+    object.__setattr__(site.runtime, "settings", hurried)
     log.info("one")
     stream = follow(f"?after={site.runtime.desk.live.last().place}")
     stream.next()

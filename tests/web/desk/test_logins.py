@@ -258,7 +258,10 @@ def test_a_proxy_of_its_own(person: Person) -> None:
     (entry,) = [one for one in Audit(person.store).recent() if one.action == "begin login"]
     assert "planted" not in repr(entry)
     assert "h.test" in repr(entry)
-    assert person.post("/admin/logins", proxy="ftp://h").status_code == 400
+    for wrong in ("ftp://h", "socks5://***@h.test:1", "socks5://u:planted@"):
+        answer = person.post("/admin/logins", proxy=wrong)
+        assert answer.status_code == 400
+        assert "planted" not in answer.get_data(as_text=True)
 
 
 # --- one after another

@@ -64,3 +64,13 @@ def test_a_renewal_that_did_not_run(site: Any, monkeypatch: pytest.MonkeyPatch) 
         update={"scheduled_refresh": True}
     ))  # fmt: skip
     assert "5 d" in names(site)["refresh_overdue"]
+
+
+@pytest.mark.parametrize(
+    ("host", "is_near"),
+    [("localhost:5005", True), ("[::1]", True), ("chat.test", False), ("[::::]", False)],
+)
+def test_plain_http_from_elsewhere(site: Any, host: str, is_near: bool) -> None:
+    with site.app.test_request_context("/", headers={"Host": host}):
+        found = {need.name for need in needs(None)}
+    assert ("plain_http" not in found) is is_near

@@ -399,3 +399,13 @@ def test_nobody_else(site: Any, source: Source, action: str) -> None:
 @pytest.mark.parametrize("path", ["/admin/settings", "/admin/settings/raw"])
 def test_looking_needs_signing_in(site: Any, source: Source, path: str) -> None:
     assert site.send("GET", path, key=None).status_code == 401
+
+
+@pytest.mark.parametrize("index", ["9" * 5000, "٣", "-1", ""])
+def test_a_field_of_no_account_changes_nothing(
+    browser: Browser, source: Source, index: str
+) -> None:
+    edits = {f"account.{index}.email": "x", "setting.retry_times": "x"}
+    browser.post("/admin/settings/review", browser.fields() | edits)
+    assert browser.status == 400
+    assert source.path.read_text() == YAML
