@@ -49,6 +49,8 @@ class Chat2ApiError(Exception):
     param: str | None = None
     another_account_helps = False
     blame = Blame.NONE
+    upstream_status: int | None = None
+    """What the upstream itself answered with, where it did and whoever read it knows."""
 
     def __init__(
         self,

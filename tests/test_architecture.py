@@ -20,7 +20,9 @@ FUNCTION_LINES = 60
 SMALL_MODULE_LINES = 20
 """Lines of code up to which a module may go without a test file of its own."""
 
-LONG_FILES: dict[str, str] = {}
+LONG_FILES: dict[str, str] = {
+    "tests/browser/test_desk_acts.py": "one server and one browser for all of it: starting them is dear",
+}
 LONG_FUNCTIONS: dict[str, str] = {
     "chat2api/store/migrations/versions/0001_the_first_schema.py:upgrade": "every table, as generated",
     "chat2api/store/migrations/versions/0002_the_desk.py:upgrade": "the same",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from chat2api.store.opening import Store
 
 _UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+_ASIDE = "not in force"
 _DURATION = re.compile(r"([1-9]\d{0,5})([mhdw])")
 
 
@@ -73,13 +74,17 @@ def create(
 @click.pass_obj
 def list_keys(place: Place, as_json: bool) -> None:
     """All keys, without the keys themselves."""
-    with _opened(place) as store:
+    from chat2api.cli.opened import settings_here, store_of
+
+    loaded = settings_here(place.config_path, place.environ)
+    with store_of(loaded.settings) as store:
         from chat2api.store.api_keys import ApiKeys
 
         found = ApiKeys(store).list()
         now = store.now()
-    shown = [described(key, now) for key in found]
-    click.echo(to_json(shown) if as_json else listing(shown))
+    source = loaded.sources["authorization"] if loaded.settings.authorization else ""
+    shown = [described(key, now, has_configured=bool(source)) for key in found]
+    click.echo(to_json(shown) if as_json else listing(shown, source))
 
 
 @keys.command()
@@ -104,11 +109,13 @@ def seconds_of(text: str) -> int:
     return int(match[1]) * _UNITS[match[2]]
 
 
-def described(key: ApiKey, now: float) -> dict[str, Any]:
-    """A key as JSON tells it; times as ISO 8601 in UTC."""
+def described(key: ApiKey, now: float, *, has_configured: bool = False) -> dict[str, Any]:
+    """A key as JSON tells it; times as ISO 8601 in UTC. The first key steps back for configured ones."""
     state = (
         "revoked" if key.revoked_at is not None else "active" if key.is_usable(now) else "expired"
     )
+    if state == "active" and key.kind == "first" and has_configured:
+        state = _ASIDE
     return {
         "id": key.key_id,
         "label": key.label,
@@ -140,10 +147,12 @@ _COLUMNS = {
 }
 
 
-def listing(shown: list[dict[str, Any]]) -> str:
-    """What `described` tells of keys, for people."""
+def listing(shown: list[dict[str, Any]], configured_in: str = "") -> str:
+    """What `described` tells of keys, for people; `configured_in` says where those of the settings are."""
     if not shown:
         return "There are no keys."
+    aside = f"{_ASIDE}: keys are configured in {configured_in}"
+    shown = [row | {"state": aside} if row["state"] == _ASIDE else row for row in shown]
     named = [
         row | {name: ",".join(row[name]) or "all" for name in ("scopes", "models")} for row in shown
     ]

@@ -6,6 +6,7 @@ What is heavy is imported inside the command: importing this file must stay chea
 from __future__ import annotations
 
 import secrets
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -56,7 +57,7 @@ def login(
 ) -> None:
     """Log in with ChatGPT: add an account, or give one that wants a login new tokens.
 
-    A server that runs beside it may be the one who finishes it; closing this does not.
+    A server that runs beside it may be the one who finishes it; the login ends with this command.
 
     \b
     Example: chat2api login --account acc_0123456789abcdef
@@ -92,12 +93,25 @@ def _gone_through(logins: Logins, kind: str, account_id: str) -> Login:
     begin = logins.start_browser if kind == "browser" else logins.start_device
     begun = begin(ACTOR, account_id)
     try:
-        if begun.kind == "browser":
-            return _by_link(logins, begun)
-        return _by_code(logins, begun)
+        with _ended_like_by_hand():
+            if begun.kind == "browser":
+                return _by_link(logins, begun)
+            return _by_code(logins, begun)
     except (KeyboardInterrupt, click.Abort):
         logins.cancel(begun.login_id)
         return logins.get(begun.login_id)
+
+
+@contextmanager
+def _ended_like_by_hand() -> Iterator[None]:
+    """A terminal that is closed, and a stop from outside, are as Ctrl-C: else the login would stay open."""
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, signal.default_int_handler) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _by_code(logins: Logins, begun: Login) -> Login:

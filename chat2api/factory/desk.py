@@ -42,7 +42,6 @@ class DeskBase:
         self.far_clock = far_clock or FarClock()
         self.store = store
         self.worker_id = worker_id
-        self.summary = PoolSummary(AccountBook(store))
         self.reminders = Reminders(store)
         self.backups = Backups(store)
         self.schedule = Schedule(store, worker_id)
@@ -50,6 +49,7 @@ class DeskBase:
         self.arrivals = ArrivalBook(store)
         self.records = RequestRecords(store)
         self.usage = UsageHours(store)
+        self.summary = PoolSummary(AccountBook(store), PoolFactsBook(store), self.usage, store.now)
         self.events = AccountEvents(store)
         self.heat = AccountHeat(store)
         self.recorder = Recorder(self.records, self.usage, self.events, self.heat, store.now)

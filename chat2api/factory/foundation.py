@@ -86,10 +86,17 @@ def lay_foundation(settings: Settings) -> Foundation:
     compute = ComputePool(processes=settings.compute_processes)
     compute.warm()  # a child costs the first caller 100 ms otherwise
     keys = ApiKeys(store)
+    desk = DeskBase(store, workers.worker_id, transport.far_clock)
     return Foundation(
         store=store,
         workers=workers,
-        pool=SqlPool(store, workers, pick_options(settings), pool_limits(settings)),
+        pool=SqlPool(
+            store,
+            workers,
+            pick_options(settings),
+            pool_limits(settings),
+            recovered=desk.recorder.recovered,
+        ),
         credentials=Credentials(store, workers.worker_id, settings.refresh_window_seconds),
         escrow=Escrow(store),
         book=AccountBook(store),
@@ -101,7 +108,7 @@ def lay_foundation(settings: Settings) -> Foundation:
         conversations=ConversationBook(store),
         schedule=Schedule(store, workers.worker_id),
         audit=Audit(store),
-        desk=DeskBase(store, workers.worker_id, transport.far_clock),
+        desk=desk,
         watchdog=watchdog,
         transport=transport,
         compute=compute,

@@ -41,6 +41,8 @@ def show_life(workers: Workers, pool: SqlPool) -> None:
             log.warning("freed what dead processes held", extra={"leases": freed})
     except StorageUnavailable:
         log.debug("the database is away; life is shown later")
+        pool.tick(is_away=True)
+        return
     pool.tick()
 
 

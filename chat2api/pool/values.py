@@ -89,10 +89,11 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to use an account for one request."""
+    """The right to use an account for one request. `reason`: what spoke against the account before."""
 
     lease_id: str
     account: Account
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +249,7 @@ class AccountRow:
     position: int = 0
     created_at: float = 0.0
     resting_until: float = 0.0  # after a hiccup: others come first
+    rested_until: float = 0.0  # when its last rest ends, or ended
     has_refresh_token: bool = False
     renewing: bool = False
     refused_at: float | None = None  # since when its refresh token is known to be of no use

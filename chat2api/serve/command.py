@@ -21,6 +21,7 @@ from chat2api.serve.start import check_address, make_room, prepare_data_dir
 from chat2api.serve.upstream import simulator_process
 from chat2api.settings.demo import DEMO_KEY, apply_demo, refuse_public_host, with_upstream
 from chat2api.settings.load import LoadedSettings, load_settings
+from chat2api.settings.model import Settings
 from chat2api.settings.version import version
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -121,26 +122,36 @@ def _serve(
             tokens_file = settings.data_dir / "token.txt"
             url = until_the_end.enter_context(simulator_process(environ, tokens_file))
             keeper = SettingsKeeper(lambda: with_upstream(load(options, environ), url))
-            when_ready = _demo_greeting(settings.api_prefix)
+            when_ready = _demo_greeting(settings)
         show(keeper.current())
         prepare_state(keeper.current().settings)
         warm()
         Server(keeper, build, when_ready).run()
 
 
-def _demo_greeting(prefix: str) -> Callable[[tuple[str, int]], None]:
-    path = f"/{prefix}/v1" if prefix else "/v1"
+def _demo_greeting(settings: Settings) -> Callable[[tuple[str, int]], None]:
+    path = f"/{settings.api_prefix}/v1" if settings.api_prefix else "/v1"
 
     def greet(address: tuple[str, int]) -> None:
-        url = f"http://{bind_address(*address)}{path}"
+        here = f"http://{bind_address(*address)}"
+        url = f"{here}{path}"
         click.echo(
             f"\nThe demo is ready at {url}: no key needed, any model name works. Try:\n\n"
             f"  curl -N {url}/chat/completions -H 'Content-Type: application/json' \\\n"
             """    -d '{"model":"auto","stream":true,"""
             """"messages":[{"role":"user","content":"Hello!"}]}'\n\n"""
+            f"The operator's pages are at {here}/admin: {_admin_secret(settings)} opens them.\n"
             f"A client that insists on a key: {DEMO_KEY}. What else there is: send /sim help.\n"
             "Ctrl-C ends it.\n"
         )
         sys.stdout.flush()
 
     return greet
+
+
+def _admin_secret(settings: Settings) -> str:
+    """What opens the pages, in words; only the demo's own key is said."""
+    if settings.admin_password is not None:
+        return "your ADMIN_PASSWORD"
+    is_demo_key = [key.reveal() for key in settings.authorization] == [DEMO_KEY]
+    return f"the key {DEMO_KEY}" if is_demo_key else "one of your keys (AUTHORIZATION)"

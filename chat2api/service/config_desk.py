@@ -138,6 +138,6 @@ class ConfigDesk:
         if loaded is None or loaded.config_path is None:
             raise NoConfigFile(
                 "There is no configuration file: settings come from the environment. "
-                "Copy conf/app.demo.yaml to conf/app.dev.yaml and restart to have one."
+                "Copy conf/app.demo.yaml to conf/app.dev.yaml and restart to have one; keys and address stay."
             )
         return loaded, loaded.config_path

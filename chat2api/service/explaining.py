@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from chat2api.errors import ACCOUNT_CLOSED
+from chat2api.errors import ACCOUNT_CLOSED, ProofTooHard, UpstreamAccessDenied, UpstreamChallenge
 from chat2api.store.request_records import RequestRecord
 from chat2api.store.traces import AttemptRecord
 
@@ -42,7 +42,8 @@ Step = Literal[
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """`said` names a sentence. `retry_at` is when it may be tried again, `until` when the limit of the first
-    account ends (both epoch seconds, None where nobody knows). `tries` is how many attempts there were."""
+    account ends that it met at `limited_at` (all epoch seconds, None where nobody knows). `tries` is how
+    many attempts there were."""
 
     said: str
     side: Side
@@ -50,9 +51,12 @@ class Verdict:
     retry_at: float | None = None
     until: float | None = None
     tries: int = 0
+    limited_at: float | None = None
 
 
 _Entry = tuple[str, Side, Step]
+
+_RESTING = frozenset({UpstreamAccessDenied.code, UpstreamChallenge.code, ProofTooHard.code})
 
 _BY_CODE: Mapping[str, _Entry] = {
     # the request
@@ -75,8 +79,8 @@ _BY_CODE: Mapping[str, _Entry] = {
     "unsupported_media_type": ("unknown_path", "client", "client"),
     "csrf_failed": ("refused", "client", "client"),
     "version_conflict": ("refused", "client", "client"),
-    "client_closed_request": ("gone", "client", "patience"),
-    "client_gone": ("gone", "client", "patience"),
+    "client_closed_request": ("gone", "nobody", "patience"),
+    "client_gone": ("gone", "nobody", "patience"),
     # the key
     "invalid_api_key": ("bad_key", "client", "key"),
     "key_scope": ("scope", "client", "rights"),
@@ -155,8 +159,17 @@ def limit_ends(record: RequestRecord, attempt: AttemptRecord) -> float | None:
     return record.at + attempt.began + attempt.seconds + attempt.retry_after
 
 
+def rest_ends(record: RequestRecord, attempt: AttemptRecord, rest_seconds: float) -> float | None:
+    """When the account comes back that this try had put to rest for where it came from."""
+    if attempt.route != "pool" or attempt.code not in _RESTING:
+        return None
+    return record.at + attempt.began + attempt.seconds + rest_seconds
+
+
 def _of_success(record: RequestRecord) -> Verdict:
     tries = max(record.attempts, len(record.trace.attempts))
+    if record.code:  # no failure, yet no answer that was heard to its end
+        return Verdict(*_entry(record.code, record.status, from_upstream=False), tries=tries)
     first = next(iter(record.trace.attempts), None)
     if tries <= 1 or first is None or not first.code:
         return Verdict("worked", "nobody", "none", tries=tries)
@@ -171,7 +184,8 @@ def _of_success(record: RequestRecord) -> Verdict:
     until = limit_ends(record, first)
     if said == "second_limited" and until is not None:
         said = "second_limited_until"
-    return Verdict(said, "nobody", "none", until=until, tries=tries)
+    met = record.at + first.began + first.seconds
+    return Verdict(said, "nobody", "none", until=until, tries=tries, limited_at=met)
 
 
 def _of_failure(record: RequestRecord) -> Verdict:

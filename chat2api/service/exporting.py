@@ -57,6 +57,7 @@ def _entry(account: ExportedAccount) -> dict[str, Any]:
         "email": account.label if is_email else None,
         "name": None if is_email else account.label,
         "type": "codex" if account.kind == "codex" else account.plan,
+        "kind": account.kind,
         "access_token": _text(account.access_token),
         "refresh_token": _text(account.refresh_token),
         "id_token": _text(account.id_token),

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from chat2api.errors import TooLarge
-from chat2api.pool.claims import read_claims
+from chat2api.pool.claims import is_jwt, read_claims
 from chat2api.pool.tokens import mask_token
 from chat2api.pool.values import Added, AddVerdict, NewAccount
 from chat2api.service.importing.content import TOO_MANY
@@ -66,7 +66,8 @@ class Source:
 class ReviewedAccount:
     """An account as it is shown before it is taken: read off its tokens, and nothing of it in clear.
 
-    `expires_at` is its access token's end in epoch seconds. `revived`: it was removed before.
+    `expires_at` is its access token's end in epoch seconds. `revived`: it was removed before. `unclear`:
+    its access token begins like a JWT and cannot be read as one; only the upstream can tell what it is.
     """
 
     group: Group
@@ -80,6 +81,7 @@ class ReviewedAccount:
     renewable: bool
     revived: bool
     refused: bool
+    unclear: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,8 @@ class Review:
     """`counts` and `unreadable` are of all there is; of each group, and of what was skipped, no more than
     `MOST_SHOWN` are told, each account once, in the order of the files.
 
-    `seeds`, `conversations`: those that are new. `plan` is for `Handover.take`: a letter for each account
+    `seeds`, `conversations`: those that are new. `repeated`: mentions of accounts that were named before.
+    `plan` is for `Handover.take`: a letter for each account
     as the files have them, with no secret in it.
     """
 
@@ -98,6 +101,7 @@ class Review:
     seeds: int = 0
     conversations: int = 0
     plan: str = ""
+    repeated: int = 0
 
     @property
     def extras(self) -> int:
@@ -127,7 +131,7 @@ class Handover:
 
     def review(self, sources: Iterable[Source]) -> Review:
         """What taking all of it would do, without doing it."""
-        found = read_sources(sources)
+        found, mentioned = _brought_together(sources)
         news = [one.new for one in found.accounts]
         dead = [self._has_ended(new) for new in news]
         order = _living_first(dead)
@@ -141,6 +145,7 @@ class Handover:
             plan,
             sum(self._book.preview_seeds(seeds)),
             len(self._book.preview_conversations(facts)),
+            mentioned,
         )
 
     def take(
@@ -204,7 +209,7 @@ class Handover:
         return new.refresh_token is None and ends is not None and ends <= self._book.now()
 
 
-def _review(found: Found, plan: str, seeds: int, conversations: int) -> Review:
+def _review(found: Found, plan: str, seeds: int, conversations: int, mentioned: int) -> Review:
     counts: dict[Group, int] = dict.fromkeys(GROUPS, 0)
     shown = []
     for one, letter in zip(found.accounts, plan, strict=True):
@@ -222,6 +227,7 @@ def _review(found: Found, plan: str, seeds: int, conversations: int) -> Review:
         seeds,
         conversations,
         plan,
+        max(0, mentioned - sum(counts.values())),
     )
 
 
@@ -230,6 +236,11 @@ def _review(found: Found, plan: str, seeds: int, conversations: int) -> Review:
 
 def read_sources(sources: Iterable[Source]) -> Found:
     """Everything they hold, brought together. Raises TooLarge."""
+    return _brought_together(sources)[0]
+
+
+def _brought_together(sources: Iterable[Source]) -> tuple[Found, int]:
+    """And how often an account is named; what files only hint at does not count beside its account."""
     founds = [_read(one) for one in sources]
     mentioned = sum(len(found.accounts) for found in founds)
     has_too_many = any(one.reason == TOO_MANY for found in founds for one in found.skipped)
@@ -238,7 +249,8 @@ def read_sources(sources: Iterable[Source]) -> Found:
     found = merge(founds)
     if len(found.accounts) > MOST_ACCOUNTS:
         raise _too_many()
-    return found
+    named = sum(not one.hint for found in founds for one in found.accounts)
+    return found, named + sum(one.hint for one in found.accounts)
 
 
 def _too_many() -> TooLarge:
@@ -327,4 +339,10 @@ def _shown(new: NewAccount, where: str, letter: str) -> ReviewedAccount:
         renewable=new.refresh_token is not None and not new.refused,
         revived=letter == _REVIVED,
         refused=bool(new.refused),
+        unclear=_is_unclear(new),
     )
+
+
+def _is_unclear(new: NewAccount) -> bool:
+    token = new.access_token
+    return token is not None and token.reveal().startswith("eyJ") and not is_jwt(token)

@@ -73,7 +73,13 @@ class Recorder:
 
     def renewal(self, account_id: str, kind: EventKind, reason: str) -> None:
         """How the renewal of an account's token went."""
-        detail = {"reason": reason} if reason else {}
+        self._happened(account_id, kind, {"reason": reason} if reason else {})
+
+    def recovered(self, account_id: str) -> None:
+        """An account serves again after something spoke against it."""
+        self._happened(account_id, "recovered", {})
+
+    def _happened(self, account_id: str, kind: EventKind, detail: dict[str, str]) -> None:
         request_id = current_request_id()
         request_id = "" if request_id == NO_REQUEST else request_id
         self.event(AccountEvent(0, account_id, self.now(), kind, "", request_id, detail))

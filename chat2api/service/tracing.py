@@ -103,7 +103,7 @@ class Tracer:
     def trace(self, call_error: Chat2ApiError | None, order: str, told: ErrorInfo | None) -> Trace:
         """As it is kept. `call_error` ended what had not ended; `order` is how the pool chooses."""
         pinned = any(turn.pinned for turn in self.turns)
-        pooled = any(turn.route == "pool" for turn in self.turns)
+        chosen = any(attempt.account_id for attempt in self.attempts)
         counted = [turn.candidates for turn in self.turns if turn.candidates is not None]
         return Trace(
             attempts=tuple(
@@ -112,7 +112,7 @@ class Tracer:
             ),
             candidates=counted[0] if counted else None,
             waited=max([turn.waited for turn in self.turns], default=0.0),
-            chosen_by=("pinned" if pinned else order) if pooled else "",
+            chosen_by="pinned" if pinned else order if chosen else "",
             notes=(f"choices={len(self.turns)}",) if len(self.turns) > 1 else (),
             message="" if told is None else told_message(told),
             retry_after=None if told is None else told.retry_after,
@@ -316,6 +316,7 @@ class AttemptTrace:
             first_byte=None if self.first is None else self.first - self.began,
             proof_seconds=self.proof_seconds,
             renewed=self.renewed,
+            upstream_status=0 if error is None else error.upstream_status or 0,
         )
 
 

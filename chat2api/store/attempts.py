@@ -51,25 +51,26 @@ class Attempts:
         rows = self._store.database.read(lambda connection: self._rows(connection, address))
         self._refuse_if_waiting(rows, address)
 
-    def failed(self, address: str) -> None:
-        """Count a wrong secret. Raises TooManyLoginAttempts, and counts nothing, while waiting.
+    def failed(self, address: str) -> int:
+        """Count a wrong secret; how many of this address count now. Raises TooManyLoginAttempts, and counts nothing, while waiting.
 
         So parallel guesses count one after the other, and waiting does not make the wait longer. Who has to
         wait costs a look only: anybody may send wrong secrets, and writes keep the others waiting.
         """
         self.check(address)
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> int:
             self._lock(connection)
             rows = self._rows(connection, address)
             self._refuse_if_waiting(rows, address)
             now = self._store.now()
             own, all_of_them = self._own(address), self._everybody()
-            self._count(connection, own, rows.get(own), now, self._wait_alone)
+            failures = self._count(connection, own, rows.get(own), now, self._wait_alone)
             self._count(connection, all_of_them, rows.get(all_of_them), now, _wait_for_all)
             self._forget(connection, now)
+            return failures
 
-        self._store.database.write(work)
+        return self._store.database.write(work)
 
     def succeeded(self, address: str, *, forgiving: bool = True) -> None:
         """Somebody got in: the address is trusted for a while, and earlier mistakes are forgiven.
@@ -130,12 +131,13 @@ class Attempts:
 
     def _count(
         self, connection: Connection, bucket: str, row: Row[Any] | None, now: float, wait: Any
-    ) -> None:
+    ) -> int:
         is_stale = row is None or now > max(row.first_at, row.blocked_until) + WINDOW_SECONDS
         failures = 1 if is_stale or row is None else row.failures + 1
         first_at = now if is_stale or row is None else row.first_at
         pause = wait(failures)
         _put(connection, bucket, failures, first_at, now + pause if pause else 0.0)
+        return failures
 
     def _forget(self, connection: Connection, now: float) -> None:
         """Counts that no longer mean anything; else every address that ever came would stay."""

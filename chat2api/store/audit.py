@@ -44,7 +44,7 @@ class AuditEntry:
 class AuditFilter:
     """What is empty does not count. `actor` is somebody, or a kind of them: "session" for all sessions.
 
-    `since` and `until` in epoch seconds, the second exclusive.
+    `since` and `until` in epoch seconds, the second exclusive. `alike` are actions that count as `action`.
     """
 
     action: str = ""
@@ -52,6 +52,7 @@ class AuditFilter:
     target: str = ""
     since: float | None = None
     until: float | None = None
+    alike: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -60,7 +61,7 @@ class AuditFilter:
     def conditions(self) -> list[ColumnElement[bool]]:
         found: list[ColumnElement[bool]] = []
         if self.action:
-            found.append(_e.action == self.action)
+            found.append(_e.action.in_((self.action, *self.alike)))
         if self.actor:
             kind = _e.actor.startswith(f"{self.actor} ", autoescape=True)
             found.append(or_(_e.actor == self.actor, kind))

@@ -53,7 +53,8 @@ class JobItem:
 class JobView:
     """`done` = `ok` + `failed` + `skipped`, never more than `total`. Times are epoch seconds.
 
-    `cancelled`: somebody asked for it; the state follows once what is under way has ended.
+    `cancelled`: somebody asked for it; the state follows once what is under way has ended. `is_held`:
+    somebody works on it; who does renews the lease several times before it is half over.
     """
 
     job_id: str
@@ -71,6 +72,7 @@ class JobView:
     cancelled: bool
     message: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    is_held: bool = False
 
     @property
     def is_over(self) -> bool:
@@ -107,20 +109,20 @@ class JobBook:
     def get(self, job_id: str) -> JobView | None:
         query = select(jobs).where(_j.job_id == job_id)
         row = self._store.database.read(lambda connection: connection.execute(query).first())
-        return None if row is None else _view_of(row)
+        return None if row is None else self._view(row)
 
     def recent(self, most: int = 50) -> list[JobView]:
         """The newest first."""
         query = select(jobs).order_by(_j.created_at.desc(), _j.job_id).limit(most)
         rows = self._store.database.read(lambda connection: connection.execute(query).all())
-        return [_view_of(row) for row in rows]
+        return [self._view(row) for row in rows]
 
     def running(self) -> list[JobView]:
         """Those under way or about to begin, the oldest first."""
         query = select(jobs).where(_j.state.in_(_UNDER_WAY)).order_by(_j.created_at, _j.job_id)
         query = query.limit(_MOST_SHOWN)
         rows = self._store.database.read(lambda connection: connection.execute(query).all())
-        return [_view_of(row) for row in rows]
+        return [self._view(row) for row in rows]
 
     def items(
         self, job_id: str, state: ItemState | None = None, after: int = -1, most: int = 200
@@ -160,7 +162,7 @@ class JobBook:
             row = connection.execute(_locked(job_id)).first()
             if row is None:
                 raise NotFound("There is no such job.")
-            view = _view_of(row)
+            view = self._view(row)
             if known := view.arguments.get(_RETRIED):
                 return str(known)
             query = select(_i.target, _i.label).where(_i.job_id == job_id, _i.state == "failed")
@@ -224,7 +226,7 @@ class JobBook:
             row = connection.execute(mine.returning(jobs)).first()
             if row is not None:
                 connection.execute(_begun(job_id).values(state="waiting"))
-            return None if row is None else _view_of(row)
+            return None if row is None else self._view(row)
 
         return work
 
@@ -309,6 +311,9 @@ class JobBook:
 
         self._store.database.write(work)
 
+    def _view(self, row: Row[Any]) -> JobView:
+        return _view_of(row, self._store.now())
+
     def _hold(self, connection: Connection, job_id: str, *, even_cancelled: bool = False) -> bool:
         """Renew the lease; this locks the job's row, so that its items change one after the other."""
         mine = update(jobs).where(
@@ -370,7 +375,7 @@ def _item_of(row: Row[Any]) -> JobItem:
     return JobItem(row.position, row.target, row.label, row.state, row.detail)
 
 
-def _view_of(row: Row[Any]) -> JobView:
+def _view_of(row: Row[Any], now: float) -> JobView:
     try:
         arguments = json.loads(row.arguments)
     except ValueError:
@@ -391,4 +396,5 @@ def _view_of(row: Row[Any]) -> JobView:
         cancelled=bool(row.cancelled),
         message=row.message,
         arguments=arguments if isinstance(arguments, dict) else {},
+        is_held=bool(row.owner) and (row.lease_until or 0.0) > now + LEASE_SECONDS / 2,
     )

@@ -188,7 +188,7 @@ class Picker:
             if account is None:
                 excluded.add(row.account_id)
             elif self._taken(connection, row.account_id, now):
-                return self._leased(connection, account, now)
+                return self._leased(connection, account, row.reason, now)
         return None
 
     def _next(
@@ -221,8 +221,8 @@ class Picker:
         }
         return self._take.run(connection, parameters).rowcount == 1
 
-    def _leased(self, connection: Connection, account: Account, now: float) -> Lease:
-        lease = Lease(f"lease-{secrets.token_hex(8)}", account)
+    def _leased(self, connection: Connection, account: Account, reason: str, now: float) -> Lease:
+        lease = Lease(f"lease-{secrets.token_hex(8)}", account, reason)
         self._lease.run(
             connection,
             {
@@ -290,6 +290,15 @@ class Picker:
             except WrongKey:
                 continue  # told, and put aside, when it is picked
         return None
+
+
+def stands_back(connection: Connection, account_id: str, now: float) -> bool:
+    """Whether what is known against an account is of the past: it may be picked, for every model."""
+    limits = select(_l.account_id).where(_l.account_id == account_id, _l.until > now)
+    query = select(_a.account_id).where(
+        _a.account_id == account_id, _a.selectable, _a.reason != "", ~limits.exists()
+    )
+    return connection.execute(query).first() is not None
 
 
 def put_aside(connection: Connection, account_id: str, reason: str, now: float) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, and_, case, func, or_, select
 
 from chat2api.pool.forecast import Return
 from chat2api.pool.refreshing import USABLE_BEFORE_END
@@ -13,7 +14,7 @@ from chat2api.store import desk_tables, tables
 from chat2api.store.account_rows import RENEWABLE
 from chat2api.store.opening import Store
 
-_a, _c = tables.accounts.c, tables.credentials.c
+_a, _c, _l = tables.accounts.c, tables.credentials.c, tables.account_limits.c
 _MINUTE = 60.0
 _MOST_RETURNS = 500
 _NO_QUOTA = "{}"
@@ -33,6 +34,16 @@ class PoolFacts:
     returns: tuple[Return, ...]
     limits_met: int
     ending: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFree:
+    """How many accounts could serve a model now, of the `usable` ones that could serve some model, and
+    when the next of the others comes back."""
+
+    free: int
+    usable: int
+    back_at: float
 
 
 class PoolFactsBook:
@@ -78,6 +89,41 @@ class PoolFactsBook:
             )
 
         return self._store.database.read(work)
+
+    def limited(self, limit_keys: Sequence[str]) -> dict[str, ModelFree]:
+        """Those of these models that some account is limited for now."""
+        now = self._store.now()
+        query = select(_l.limit_key).distinct().where(_l.limit_key.in_(limit_keys), _l.until > now)
+
+        def work(connection: Connection) -> dict[str, ModelFree]:
+            keys = connection.execute(query).scalars().all()
+            return {key: _free(connection, key, now) for key in keys}
+
+        return self._store.database.read(work)
+
+
+def _free(connection: Connection, limit_key: str, now: float) -> ModelFree:
+    limit = func.coalesce(_l.until, 0.0)
+    until = case((limit > _a.cooling_until, limit), else_=_a.cooling_until)
+    joined = tables.accounts.join(
+        tables.credentials, _c.credential_id == _a.credential_id
+    ).outerjoin(
+        tables.account_limits,
+        and_(_l.account_id == _a.account_id, _l.limit_key == limit_key, _l.until > now),
+    )
+    lives = or_(_c.expires_at.is_(None), _c.expires_at > now + USABLE_BEFORE_END, RENEWABLE)
+    could = and_(_a.removed_at.is_(None), _a.pooled, ~_a.paused, ~_a.needs_login, lives)
+    query = (
+        select(
+            func.sum(case((until <= now, 1), else_=0)),
+            func.sum(case((_a.cooling_until <= now, 1), else_=0)),
+            func.min(case((until > now, until))),
+        )
+        .select_from(joined)
+        .where(could)
+    )
+    free, usable, back_at = connection.execute(query).one()
+    return ModelFree(int(free or 0), int(usable or 0), float(back_at or now))
 
 
 def _left(text: str) -> int | None:

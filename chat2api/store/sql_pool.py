@@ -26,7 +26,7 @@ from chat2api.store import tables
 from chat2api.store.account_rows import FOR_A_TURN, account_of
 from chat2api.store.memory_pool import MemoryPool, PoolLimits
 from chat2api.store.opening import Store
-from chat2api.store.picking import Picker, PickOptions
+from chat2api.store.picking import Picker, PickOptions, stands_back
 from chat2api.store.refusing import refusal
 from chat2api.store.settling import settle as settle_outcome
 from chat2api.store.vault import WrongKey
@@ -65,11 +65,14 @@ class SqlPool:
         options: PickOptions,
         limits: PoolLimits,
         clock: Callable[[], float] = time.monotonic,
+        recovered: Callable[[str], None] | None = None,
     ) -> None:
+        """`recovered` is told, with its id, that an account serves again after something spoke against it."""
         self._store = store
         self._workers = workers
         self._options = options
         self._clock = clock
+        self._recovered = recovered
         self._standby = MemoryPool(limits)
         self._picker = Picker(
             store.database.engine.dialect, workers.worker_id, options, store.vault
@@ -84,6 +87,7 @@ class SqlPool:
         self._held: dict[str, _Held] = {}
         self._lock = threading.Lock()
         self._down_until = 0.0
+        self._is_away = False  # until something is written again
         self._wake_at = 0.0
         self._standby_at = 0.0
         self._refusals: dict[Need, tuple[float, PoolError]] = {}
@@ -207,7 +211,10 @@ class SqlPool:
                 self._picker.wake(connection, now)
             return self._picker.pick(connection, need, now)
 
-        return self._store.database.write(work, wait_seconds=_PATIENCE_SECONDS)
+        lease = self._store.database.write(work, wait_seconds=_PATIENCE_SECONDS)
+        if lease is not None:
+            self._is_away = False
+        return lease
 
     def _known_refusal(self, need: Need) -> PoolError | None:
         known = self._refusals.get(need)
@@ -229,8 +236,10 @@ class SqlPool:
         failures = [outcome for outcome in held.outcomes if not outcome.succeeded]
         forgive = bool(held.outcomes) and not failures
         settle = self._settling(failures)
+        back: list[str] = []
 
         def work(connection: Connection) -> None:
+            back[:] = self._back(connection, held.lease) if forgive else []
             account_id = self._picker.release(connection, held.lease, forgive=forgive)
             settle(connection, account_id)
 
@@ -238,10 +247,19 @@ class SqlPool:
             with self._lock:
                 self._refusals.clear()
         if self._write_sometime(work):
+            if back and self._recovered is not None:
+                self._recovered(back[0])
             self._line.serve()
             return
         for outcome in held.outcomes:
             self._standby.report(held.lease, outcome)
+
+    def _back(self, connection: Connection, lease: Lease) -> list[str]:
+        """The account, where it serves again. Looked for only where there was something against it."""
+        account_id = lease.account.account_id
+        if not lease.reason or not stands_back(connection, account_id, self._store.now()):
+            return []
+        return [account_id]
 
     def _give_back(self, lease: Lease) -> None:
         self._write_sometime(partial(self._release, lease=lease))
@@ -267,6 +285,7 @@ class SqlPool:
         if not self._is_down():
             try:
                 self._store.database.write(work, wait_seconds=_PATIENCE_SECONDS)
+                self._is_away = False
                 return True
             except StorageUnavailable:
                 self._note_down()
@@ -282,14 +301,20 @@ class SqlPool:
         if not self._is_down():
             log.warning("the database is away; going on with the accounts seen last")
         self._down_until = self._clock() + _DOWN_SECONDS
+        self._is_away = True
 
     @property
     def is_degraded(self) -> bool:
-        """Whether turns run without the database, or something waits to be written."""
-        return self._is_down() or bool(self._unwritten)
+        """Whether the database took nothing when it was last asked to, or something waits to be written."""
+        return self._is_away or bool(self._unwritten)
 
-    def tick(self) -> None:
-        """Every few seconds, from a job: renew the list of accounts to fall back on, and write what waits."""
+    def tick(self, *, is_away: bool = False) -> None:
+        """Every few seconds, from a job: renew the list of accounts to fall back on, and write what waits.
+
+        `is_away`: the database has just refused to write.
+        """
+        if is_away:
+            self._note_down()
         try:
             self._write_what_waits()
             self._clear_strays()
@@ -297,6 +322,9 @@ class SqlPool:
                 self._standby.replace(self._store.database.read(self._seen_last))
                 self._standby_at = self._clock() + _STANDBY_SECONDS
             self._line.serve()
+            if self._is_away and not is_away:
+                self._workers.renew()  # it may answer, and yet be full or locked
+                self._is_away = False
         except StorageUnavailable:
             self._note_down()
 

@@ -30,7 +30,8 @@ class AttemptRecord:
 
     `code` is empty when it worked. `first_byte` in seconds after the try began, None when nothing came.
     `proof_seconds` is 0.0 when unknown. `renewed`: an access token was renewed for it. `retry_after` in
-    seconds, as the upstream said it.
+    seconds, as the upstream said it. `status` is the one that stands for the error here; `upstream_status`
+    is what the upstream answered with, 0 where nobody knows.
     """
 
     number: int
@@ -45,6 +46,7 @@ class AttemptRecord:
     first_byte: float | None
     proof_seconds: float = 0.0
     renewed: bool = False
+    upstream_status: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ class Candidates:
 class Trace:
     """`waited`: seconds for a free account, in all. `chosen_by`: random | turn | pinned, or empty.
 
-    `message` is what the caller was told at last; `retry_after` in seconds.
+    `message` is what the caller was told at last; `retry_after` in seconds. `begun_with` is the HTTP status
+    that was out before something went wrong, 0 where the failure was the whole answer.
     """
 
     attempts: tuple[AttemptRecord, ...] = ()
@@ -77,6 +80,7 @@ class Trace:
     notes: tuple[str, ...] = ()
     message: str = ""
     retry_after: float | None = None
+    begun_with: int = 0
 
 
 def clean(text: str, most: int = LONGEST_NAME) -> str:
@@ -110,6 +114,7 @@ def trace_text(trace: Trace) -> str:
         "notes": [clean(note) for note in trace.notes[:_MOST_NOTES]],
         "message": clean(trace.message, LONGEST_MESSAGE),
         "retry_after": _rounded(trace.retry_after),
+        "begun_with": trace.begun_with or None,
     }
     kept = {name: value for name, value in found.items() if value not in (None, "", [])}
     return _ENCODER.encode(kept)
@@ -127,6 +132,7 @@ def trace_of(text: str) -> Trace:
             notes=tuple(str(note) for note in found.get("notes", ())),
             message=str(found.get("message", "")),
             retry_after=_number(found.get("retry_after")),
+            begun_with=int(found.get("begun_with", 0)),
         )
     except (ValueError, TypeError, AttributeError, RecursionError):
         return Trace()
@@ -147,13 +153,14 @@ def _attempt_row(one: AttemptRecord) -> list[Any]:
         _rounded(one.first_byte),
         round(one.proof_seconds, 3),
         one.renewed,
+        *([one.upstream_status] if one.upstream_status else []),
     ]
 
 
 def _attempt_of(row: Sequence[Any]) -> AttemptRecord:
     (
         number, route, account_id, code, status, message, retry_after, began, seconds, first_byte,
-        proof_seconds, renewed,
+        proof_seconds, renewed, *upstream_status,
     ) = row  # fmt: skip
     return AttemptRecord(
         int(number),
@@ -168,6 +175,7 @@ def _attempt_of(row: Sequence[Any]) -> AttemptRecord:
         _number(first_byte),
         float(proof_seconds),
         bool(renewed),
+        int(upstream_status[0]) if upstream_status else 0,
     )
 
 

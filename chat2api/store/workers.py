@@ -19,6 +19,7 @@ from chat2api.store.opening import Store
 
 LIFE_SECONDS = 45.0
 RENEW_SECONDS = 5.0
+_RENEW_PATIENCE_SECONDS = 3.0  # it is tried again soon, and that it fails is to be known soon
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
@@ -94,7 +95,7 @@ class Workers:
                     )
                 )
 
-        self._store.database.write(work)
+        self._store.database.write(work, wait_seconds=_RENEW_PATIENCE_SECONDS)
 
     def clear_up(self) -> int:
         """Give free what dead processes held, renewals under way included; returns how many leases."""

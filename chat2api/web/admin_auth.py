@@ -62,6 +62,7 @@ def admin_actor() -> str:
 def note_change(action: str, target: str = "", detail: dict[str, object] | None = None) -> None:
     """An audit entry in the name of whoever administers. Give masked details only."""
     _administration().audit.note(admin_actor(), caller_address(), action, target, detail)
+    runtime().desk.summary.forget()
 
 
 def current_session() -> Session | None:
@@ -114,7 +115,7 @@ def confirm(secret: Secret) -> None:
 
     Raises Unauthorized, AdminClosed, TooManyLoginAttempts, StorageUnavailable.
     """
-    _judged(secret)
+    _judged(secret, "password refused", admin_actor())
 
 
 def sign_out() -> None:
@@ -169,13 +170,18 @@ def _by_session(csrf: str | None) -> Admin:
     return Admin(f"session {session.session_id}", session)
 
 
-def _judged(secret: Secret) -> str:
-    """The hash of a right secret; a wrong one is counted. Also a right one has to wait its turn."""
+def _judged(secret: Secret, wrong: str = "sign in failed", actor: str = "") -> str:
+    """The hash of a right secret; a wrong one is counted. Also a right one has to wait its turn.
+
+    What is counted is noted too, as the action `wrong`: who has to wait for a while adds nothing, so
+    guessing cannot flood the audit log.
+    """
     held, address = _administration(), caller_address()
     digest = held.access.hash_of(secret)
     if digest is None:
         if secret:
-            held.attempts.failed(address)
+            tries = held.attempts.failed(address)
+            held.audit.note(actor, address, wrong, detail={"tries": tries})
         raise Unauthorized(_WRONG)
     held.attempts.check(address)
     return digest

@@ -20,6 +20,7 @@ from chat2api.errors import (
     Unauthorized,
 )
 from chat2api.service.access import bearer_of
+from chat2api.settings.demo import DEMO_KEY, DEMO_SOURCE
 from chat2api.settings.version import version
 from chat2api.web.admin_auth import current_session
 from chat2api.web.auth import as_text
@@ -143,8 +144,14 @@ def show_sign_in(
         wish=here() if wish is None else own_path(wish),
         opened_by=access.opened_by,
         weak=access.weak,
+        demo_key=DEMO_KEY if _is_demo_key() else "",
         action=url_for("sign_in.submit"),
     )
+
+
+def _is_demo_key() -> bool:
+    """Whether the key is the demo's, which is said to everybody: that listens on this machine only."""
+    return runtime().config.source_of("authorization") == DEMO_SOURCE
 
 
 def wording(info: ErrorInfo) -> str:

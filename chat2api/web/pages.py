@@ -30,7 +30,7 @@ from chat2api.web.compiled import compiled_templates
 from chat2api.web.cookies import send_cookie
 from chat2api.web.forms import read_form
 from chat2api.web.languages import LANGUAGES, day, language, moment, set_up_languages, time_zone
-from chat2api.web.times import how_long_ago, iso, seconds_text, short_time, span
+from chat2api.web.times import how_long_ago, iso, seconds_text, short_time, soon_time, span
 
 blueprint = Blueprint("pages", __name__, template_folder="templates")
 
@@ -73,6 +73,7 @@ def set_up_pages(app: Flask) -> None:
         moment=moment,
         iso=iso,
         short_time=short_time,
+        soon_time=soon_time,
         how_long_ago=how_long_ago,
         span=span,
         seconds_text=seconds_text,

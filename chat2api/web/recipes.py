@@ -253,15 +253,16 @@ def _aider(place: Place, gettext: Say) -> Recipe:
 
 
 def _open_webui(place: Place, gettext: Say) -> Recipe:
+    host = "  --add-host=host.docker.internal:host-gateway \\\n" if place.is_loopback else ""
     run = (
         "docker run -d --name open-webui -p 3000:8080 \\\n"
         "  -v open-webui:/app/backend/data \\\n"
-        f"  -e {shlex.quote(f'OPENAI_API_BASE_URL={place.api}')} \\\n"
+        f"{host}  -e {shlex.quote(f'OPENAI_API_BASE_URL={_from_container(place)}')} \\\n"
         f"  -e {shlex.quote(f'OPENAI_API_KEY={place.key_text}')} \\\n"
         "  ghcr.io/open-webui/open-webui:main\n"
     )
     inside = gettext(
-        "Inside a container, 127.0.0.1 is the container itself: put host.docker.internal, or this machine's address, in its place."
+        "Inside a container, 127.0.0.1 is the container itself; there this machine is called host.docker.internal, in the form too."
     )
     return Recipe(
         "open-webui",
@@ -276,6 +277,15 @@ def _open_webui(place: Place, gettext: Say) -> Recipe:
         blocks=(Block(run, "sh"),),
         notes=(inside,) if place.is_loopback else (),
     )
+
+
+def _from_container(place: Place) -> str:
+    """The API's address as a container on the same machine reaches it."""
+    if not place.is_loopback:
+        return place.api
+    port = urlsplit(place.api).port
+    own = "host.docker.internal" if port is None else f"host.docker.internal:{port}"
+    return urlsplit(place.api)._replace(netloc=own).geturl()
 
 
 def _cherry_studio(place: Place, gettext: Say) -> Recipe:

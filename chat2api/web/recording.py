@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chat2api.chat.conversation import Conversation, Message, Reasoning, Text, ToolCall, ToolResult
 from chat2api.errors import Chat2ApiError, ClientGone, ErrorInfo
@@ -92,6 +92,8 @@ def _record(
         asked = held.completions.limit_key(conversation)
     first_byte = tracer.first_byte_seconds
     trace = tracer.trace(call_error, "random" if held.settings.random_token else "turn", told)
+    if told is not None and envelope.status < 400:
+        trace = replace(trace, begun_with=envelope.status)
     return RequestRecord(
         request_id=envelope.request_id,
         at=began_at,

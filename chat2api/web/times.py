@@ -23,22 +23,36 @@ def iso(at: float) -> str:
 
 def clock_time(at: float) -> str:
     """ "21:14": hours to 24 in every language, since columns of times are compared."""
-    return str(format_time(_local(at), "HH:mm", locale=flask_babel.get_locale()))
+    return _clock(at, "HH:mm")
 
 
 def short_time(at: float) -> str:
     """ "21:14" today, "Nov 19, 21:14" on other days, "Nov 19, 2024" in other years."""
+    return _short(at, "HH:mm")
+
+
+def _short(at: float, form: str) -> str:
     when, now = _local(at), _local(time.time())
     if when.date() == now.date():
-        return clock_time(at)
+        return _clock(at, form)
     locale = flask_babel.get_locale()
     if when.year != now.year and abs(when - now) > timedelta(days=180):
         return str(format_skeleton("yMMMd", when, locale=locale))
     return gettext(
         "%(day)s, %(time)s",
         day=format_skeleton("MMMd", when, locale=locale),
-        time=clock_time(at),
+        time=_clock(at, form),
     )
+
+
+def _clock(at: float, form: str) -> str:
+    return str(format_time(_local(at), form, locale=flask_babel.get_locale()))
+
+
+def soon_time(at: float, since: float | None = None) -> str:
+    """A short time, with its seconds where it is within two minutes after `since` (now): "21:14:05"."""
+    is_soon = 0 <= at - (time.time() if since is None else since) < 2 * _MINUTE
+    return _short(at, "HH:mm:ss" if is_soon else "HH:mm")
 
 
 def how_long_ago(at: float) -> str:

@@ -316,7 +316,7 @@ def _page(*, result: Result | None = None, problem: str = "", status: int = 200)
         problem=problem,
         degraded=held.degraded(),
         weak=held.administration.access.weak,
-        config_problem=held.config.problem or "",
+        config_problem="" if trouble is None else trouble_words(trouble.message),
         words=typing_words(),
         most_bytes=UPLOAD_BYTES,
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from chat2api.service.explaining import Verdict
 from chat2api.web.languages import gettext
-from chat2api.web.times import short_time
+from chat2api.web.times import soon_time
 
 _Words = Mapping[str, Callable[[], str]]
 
@@ -19,13 +19,15 @@ def sentence(verdict: Verdict) -> str:
         case "second_limited_until":
             return gettext(
                 "It worked on the second account. The first was limited until %(time)s.",
-                time=short_time(verdict.until or 0),
+                time=soon_time(verdict.until or 0, verdict.limited_at),
             )
     return _SENTENCES[verdict.said]()
 
 
 def owner_sentence(verdict: Verdict) -> str:
     """The same without a word that tells of accounts, or how many there are."""
+    if verdict.said == "gone":
+        return _SENTENCES["gone"]()
     if verdict.side == "nobody":
         return gettext("It worked.")
     if verdict.said in _FOR_OWNERS:
@@ -51,6 +53,8 @@ def owner_step_text(verdict: Verdict) -> str:
 
 def pill_of(verdict: Verdict) -> tuple[str, str]:
     """Role and glyph of a verdict's pill."""
+    if verdict.said == "gone":
+        return "off", "leave"
     if verdict.side == "nobody":
         return "ok", "check"
     if verdict.said in ("limit", "all_resting", "key_minute", "key_tokens", "queue", "stopping"):
@@ -89,7 +93,7 @@ _SENTENCES: _Words = {
         "The client asked at an address, or in a way, that does not exist here."
     ),
     "refused": lambda: gettext("The request was refused as it was."),
-    "gone": lambda: gettext("The client hung up before the answer was complete."),
+    "gone": lambda: gettext("The caller hung up before the end."),
     "bad_key": lambda: gettext("The key or token was refused."),
     "scope": lambda: gettext("The key may not be used for this part of the API."),
     "model_refused": lambda: gettext("The key may not use this model."),
@@ -110,7 +114,7 @@ _SENTENCES: _Words = {
     "cut": lambda: gettext("The upstream's answer was cut off before its end."),
     "timeout": lambda: gettext("The upstream did not answer in time."),
     "distrusted": lambda: gettext("The upstream distrusts the address that the server comes from."),
-    "challenge": lambda: gettext("Upstream asks for a human check. We stopped using this account."),
+    "challenge": lambda: gettext("Upstream asks for a human check."),
     "proof": lambda: gettext("The upstream asked for more computing than this server allows."),
     "egress_login": lambda: gettext(
         "The upstream wants everybody to log in who comes from this server's address."

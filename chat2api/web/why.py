@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import math
+import time
 from dataclasses import dataclass
 
 from flask import Blueprint, Response, request, url_for
@@ -117,6 +118,7 @@ def _shown(request_id: str, record: RequestRecord | None, owner: Owner) -> Respo
         request_id=request_id[:80],
         record=record,
         verdict=None if verdict is None else _told(verdict),
+        now=time.time(),
         key_csrf=owner.session.csrf,
         leave_url=url_for("why.leave", request_id=request_id),
         kept_days=runtime().settings.requests_kept_days,

@@ -29,10 +29,28 @@ from chat2api.store.usage_hours import UsageHours
 
 from ..e2e.processes import Server, Simulator
 
-NAMES = (
-    "alice bob carol dave erin frank grace heidi ivan judy karl lena mike nina oscar peggy"
-    " quinn rosa sven tina"
-).split()
+NAMES = [
+    "alice",
+    "bob",
+    "carol",
+    "dave",
+    "erin",
+    "frank",
+    "grace",
+    "heidi",
+    "ivan",
+    "judy",
+    "karl",
+    "lena",
+    "mike",
+    "nina",
+    "oscar",
+    "peggy",
+    "quinn",
+    "rosa",
+    "sven",
+    "tina",
+]
 PLANS = ("plus", "pro", "free", "team")
 MODELS = ("gpt-5", "gpt-5", "gpt-5", "gpt-4o", "o3")
 SCRIPT = '<img src=x onerror=alert(1)>"><script>alert(2)</script> javascript:alert(3)'

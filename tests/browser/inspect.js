@@ -101,7 +101,7 @@
   };
   if (narrow) {
     for (const node of all("a[href], button, select, summary, input:not([type=hidden]), textarea")) {
-      if (!seen(node) || clipped(node) || isInText(node)) continue;
+      if (!seen(node) || clipped(node) || isInText(node) || node.ownerSVGElement) continue;
       const box = hit(node);
       if (box.height < 43.5 || box.width < 30) say(`a target of ${Math.round(box.width)}×${Math.round(box.height)}`, node);
     }

@@ -340,12 +340,6 @@ def test_a_page(looker: Looker, session: list[Any], name: str) -> None:
     faults += [f"refused by the policy: {one}" for one in page.evaluate("window.violations")]
     faults += looker.faults
     looker.faults.clear()
-    if os.environ.get("LOOK"):
-        with open(os.environ["LOOK"] + "/faults.txt", "a") as f:
-            f.write(
-                f"== {name} {lang}\n"
-                + "".join(" ".join(x.split()) + "\n" for x in dict.fromkeys(faults))
-            )
     assert not faults, "\n".join(dict.fromkeys(faults))
 
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from chat2api.cli.keys import described, keys, listing, seconds_of
 from chat2api.secret import Secret
-from chat2api.store.api_keys import ApiKey
+from chat2api.store.api_keys import ApiKey, ApiKeys
 from chat2api.store.audit import Audit
 from chat2api.store.engine import database_url
 from chat2api.store.opening import StoreOptions, open_store
@@ -62,6 +62,19 @@ def test_a_key_is_shown_once(run: Run) -> None:
     assert f"Key {shown['id']} (Bob). It is shown this once:" in made.stderr
     for more in (run("list"), run("list", "--json"), run("revoke", shown["id"])):
         assert key not in more.output
+
+
+def test_the_first_key_steps_back_for_configured_ones(run: Run, tmp_path: Path) -> None:
+    run("list")
+    folder = tmp_path / "data"
+    store = open_store(StoreOptions(database_url(None, folder), folder, (Secret(SECRET_KEY),)))
+    ApiKeys(store).first_key(lambda secret: None)
+    store.close()
+    assert listed(run)[0]["state"] == "active"
+    table = run("list", AUTHORIZATION="sk-configured-one")
+    assert "not in force: keys are configured in environment AUTHORIZATION" in table.stdout
+    (shown,) = json.loads(run("list", "--json", AUTHORIZATION="sk-configured-one").stdout)
+    assert shown["state"] == "not in force"
 
 
 def test_every_limit_has_an_option(run: Run) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -162,6 +163,17 @@ def test_the_end_of_input_cancels(run: Run) -> None:
     done = run("--paste", input="")
     assert (done.exit_code, done.stdout) == (1, "")
     assert "Cancelled. Nothing was changed." in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_the_end_of_the_terminal_cancels(
+    run: Run, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    before = signal.getsignal(number)
+    monkeypatch.setattr(module, "_by_code", lambda *_: signal.raise_signal(number))
+    done = run()
+    assert (done.exit_code, "Cancelled. Nothing was changed." in done.stderr) == (1, True)
+    assert signal.getsignal(number) is before
 
 
 def test_ctrl_c_cancels(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

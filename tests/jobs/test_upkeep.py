@@ -56,6 +56,24 @@ def test_without_a_database_life_goes_on(key_store: Store, outage: Any) -> None:
     assert pool.is_degraded
 
 
+def test_a_database_that_takes_nothing_is_noticed_without_turns(
+    key_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers, pool = process(key_store)
+    show_life(workers, pool)
+    assert not pool.is_degraded
+
+    def full(*_: object, **__: object) -> None:
+        raise StorageUnavailable("full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(key_store.database, "write", full)
+        show_life(workers, pool)
+        assert pool.is_degraded
+    show_life(workers, pool)
+    assert not pool.is_degraded
+
+
 @pytest.mark.parametrize(("done", "told"), [(0, []), (2, ["kept tokens are in the database now"])])
 def test_kept_tokens(done: int, told: list[str], caplog: pytest.LogCaptureFixture) -> None:
     class Kept:

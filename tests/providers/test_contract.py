@@ -107,7 +107,7 @@ ENDING = {
 REFUSING = {
     "expired": "upstream_account_auth_failed",
     "invalidated": "upstream_account_auth_failed",
-    "payment": "upstream_account_auth_failed",
+    "payment": "upstream_account_closed",
     "unusual": "upstream_access_denied",
     "challenge": "upstream_challenge_required",
     "forbidden": "upstream_access_denied",

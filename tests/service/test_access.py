@@ -429,9 +429,10 @@ def test_keys_are_compared_in_constant_time(sent: str, monkeypatch: pytest.Monke
 
 
 def test_keys_are_held_as_keyed_hashes() -> None:
-    held = str(vars(access()))
-    assert not any(known in held for known in KEYS)
+    doors, held = access(), str(vars(access()))
     assert hash_key("sk-one") in held
+    assert not any(known in held for known in KEYS)
+    assert [doors.identify(key) for key in KEYS] == list(map(PoolKey, doors.configured_ids))
 
 
 def test_what_is_logged_of_a_caller_tells_no_key() -> None:
@@ -446,11 +447,4 @@ def test_a_forced_login_concerns_the_keyless() -> None:
     told = login_required_for(Anonymous(), "Log in.")
     assert isinstance(told, LoginRequired)
     assert (told.status, told.code, told.message) == (401, "login_required", "Log in.")
-    assert login_required_for(key("sk-one"), "Log in.") is None
-    assert login_required_for(direct(TOKEN), "Log in.") is None
-
-
-def test_ids_of_configured_keys_are_those_of_their_callers() -> None:
-    doors = access()
-    callers = [doors.identify(key) for key in KEYS]
-    assert callers == [PoolKey(key_id) for key_id in doors.configured_ids]
+    assert [login_required_for(c, "Log in.") for c in (key("sk-one"), direct(TOKEN))] == [None] * 2

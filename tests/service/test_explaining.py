@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 
 from chat2api import errors
-from chat2api.errors import ACCOUNT_CLOSED, Chat2ApiError, PoolExhausted, UpstreamRateLimited
+from chat2api.errors import (
+    ACCOUNT_CLOSED,
+    Chat2ApiError,
+    ClientGone,
+    PoolExhausted,
+    UpstreamRateLimited,
+)
 from chat2api.service.explaining import (
     SAID,
     explain,
@@ -45,7 +51,7 @@ def test_every_way_to_fail_has_a_verdict(kind: type[Chat2ApiError]) -> None:
     verdict = explain(record(kind.code or "", kind.status))
     assert verdict.said in SAID
     assert not verdict.said.startswith("other_")
-    assert verdict.side != "nobody"
+    assert (verdict.side == "nobody") == (kind is ClientGone)
     assert verdict.step != "none"
 
 
@@ -126,3 +132,9 @@ def test_what_a_try_met() -> None:
     assert limit_ends(record(), attempt(retry_after=3.0)) is None
     limited = explain_attempt(attempt(code="rate_limit_exceeded", status=429))
     assert (limited.said, limited.step) == ("limit", "wait")
+
+
+def test_a_caller_who_hung_up_is_nobodys_fault_and_no_success() -> None:
+    left = replace(record("client_gone", 499, attempt(code="client_gone")), failed=False)
+    assert (explain(left).said, explain(left).side, explain(left).tries) == ("gone", "nobody", 1)
+    assert explain_attempt(left.trace.attempts[0]).said == "gone"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -39,6 +40,7 @@ def test_json() -> None:
         {
             "email": "bob@example.com",
             "type": "plus",
+            "kind": "web",
             "access_token": access("a"),
             "refresh_token": refresh("a"),
             "account_id": TEAM,
@@ -98,6 +100,11 @@ def test_names_and_notes_of_people_come_back() -> None:
     assert (bare.email, bare.note) == ("bob@example.com", "")
 
 
+def made_token(claims: dict[str, Any]) -> str:
+    parts = (json.dumps(part).encode() for part in ({"alg": "none"}, claims))
+    return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts) + ".c2ln"
+
+
 def row(**changes: Any) -> AccountRow:
     fields: dict[str, Any] = {
         "account_id": "acc_1",
@@ -125,3 +132,15 @@ def test_a_list_holds_no_token_and_no_proxy() -> None:
     assert (facts["name"], facts["state"], facts["renewable"]) == ("鲍勃", "cooling", True)
     assert (facts["token_ends"], facts["until"]) == ("1970-01-01T00:00:00+00:00", None)
     assert not {"rt_abc...9k2p", "http://***@h:1"} & set(facts_of(row()))
+
+
+@pytest.mark.parametrize(("kind", "workspace"), [("web", None), ("web", TEAM), ("codex", TEAM)])
+def test_kind_and_workspace_come_back_as_they_were(kind: str, workspace: str | None) -> None:
+    """Whatever the tokens look like: this one was made by a Codex login."""
+    token = made_token({
+        "client_id": "app_EMoamEEZ73f0CkXaXp7hrann",
+        "https://api.openai.com/auth": {"chatgpt_account_id": "b-workspace-of-the-token"},
+    })  # fmt: skip
+    one = exported(kind=kind, workspace_id=workspace, access_token=Secret(token))
+    found = read_content("accounts.json", rendered([one], "json").encode()).accounts[0].new
+    assert (found.kind, found.workspace_id) == (kind, workspace)

@@ -229,3 +229,14 @@ def test_any_mixture_is_taken_as_it_was_shown(desk: Handover, key_store: Store, 
 
 def test_reading_nothing() -> None:
     assert read_sources([]).accounts == ()
+
+
+def test_a_line_that_is_there_twice_is_counted(desk: Handover) -> None:
+    one, other = access("one"), access("other")
+    assert desk.review([lines(one, other)]).repeated == 0
+    assert desk.review([lines(one, other, one)]).repeated == 1
+    files = [lines(one), Source("error_token.txt", one.reveal().encode())]
+    assert desk.review(files).repeated == 0
+    sources = [lines(one, one, one)]
+    review = desk.review(sources)
+    assert (review.repeated, unpacked(packed(review, sources))[0]) == (2, review)

@@ -198,6 +198,14 @@ def test_renewals_belong_to_a_history(desk: Desk) -> None:
     assert failed.detail == {"reason": "the token endpoint said 500"}
 
 
+def test_coming_back_belongs_to_a_history(desk: Desk) -> None:
+    with bind_request_id("req_1"):
+        desk.recorder.recovered("a")
+    desk.recorder.flush()
+    (back,) = desk.events.of("a")
+    assert (back.kind, back.request_id, back.detail) == ("recovered", "req_1", {})
+
+
 def test_points_say_what_records_do() -> None:
     made = record(
         "r", model="m", key_id="k", account_id="a", code="c", failed=True, prompt_tokens=1

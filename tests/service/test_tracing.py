@@ -298,3 +298,19 @@ def test_codes_and_messages() -> None:
     assert told_message(ErrorInfo(503, "server_error", "x", "Told.")) == "Told."
     assert told_message(ErrorInfo(400, "invalid_request_error", "x", "Your prompt")) == ""
     assert told_message(ErrorInfo(401, "invalid_request_error", "x", "No key.")) == "No key."
+
+
+def test_what_the_upstream_answered_is_not_what_we_do(look: Look) -> None:
+    error = UpstreamAccessDenied("Unusual.")
+    error.upstream_status = 403
+    look.stage.limits = replace(look.stage.limits, retry_times=0)
+    look.stage.provider.scripts = [[error]]
+    look.turn()
+    (attempt,) = look.attempts()
+    assert (attempt.status, attempt.upstream_status) == (502, 403)
+
+
+def test_nobody_is_chosen_where_nobody_was_free(look: Look) -> None:
+    turn = look.tracer.turn()
+    turn.begins("pool", Need("fake", "auto"), set())
+    assert look.tracer.trace(None, "random", None).chosen_by == ""

@@ -6,6 +6,7 @@ import pytest
 from chat2api.secret import Secret
 from chat2api.settings.entry import ENTRY_FIELDS, ChatGptEntry
 from chat2api.settings.fields import setting_fields
+from chat2api.settings.load import load_settings
 from chat2api.settings.problems import Problem
 from chat2api.settings.variables import Found
 from chat2api.settings.yaml_file import YamlSettings, parse_yaml, read_yaml, revision_of
@@ -195,7 +196,6 @@ def test_the_template_loads_and_opens_nothing():
     found = read_yaml(TEMPLATE, setting_fields(), problems).found
     assert problems == []
     assert {name: each.value for name, each in found.items()} == {
-        "host": "127.0.0.1",
         "port": 5005,
         "chatgpt_base_url": "https://chatgpt.com",
         "log_level": "info",
@@ -203,10 +203,25 @@ def test_the_template_loads_and_opens_nothing():
     }
 
 
+def test_a_copy_of_the_template_changes_neither_the_address_nor_the_keys(tmp_path):
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "app.dev.yaml").write_bytes(TEMPLATE.read_bytes())
+    without = load_settings(cli={}, environ={}, config_path=None, cwd=tmp_path / "conf")
+    copied = load_settings(cli={}, environ={}, config_path=None, cwd=tmp_path)
+    assert copied.config_path is not None
+    assert not copied.has_auth_section
+    differ = {
+        name
+        for name in setting_fields()
+        if getattr(copied.settings, name) != getattr(without.settings, name)
+    }
+    assert differ <= {"data_dir", "log_path"}  # relative to the working directory
+
+
 def test_what_the_template_has_in_comments_is_a_setting_too():
     text = TEMPLATE.read_text("utf-8")
     named = re.findall(r"^# ([a-z_]+):", text, re.MULTILINE)
     assert len(named) > 10
-    assert set(named) <= set(setting_fields())
+    assert set(named) <= {*setting_fields(), "auth", "bind"}
     fields = re.findall(r"^#  [- ] ([a-z_]+):", text, re.MULTILINE)
     assert sorted(fields) == sorted(ENTRY_FIELDS)

@@ -301,3 +301,17 @@ def _together(threads: list[threading.Thread]) -> None:
     for thread in threads:
         thread.join(20)
         assert not thread.is_alive()
+
+
+def test_whether_somebody_works_on_it(book: JobBook, now: Clock) -> None:
+    """Half a lease without a sign is enough to say so."""
+    job_id = book.create("renew", "", ITEMS)
+    assert not found(book, job_id).is_held
+    book.claim()
+    assert found(book, job_id).is_held
+    now.at += LEASE_SECONDS / 2
+    assert not found(book, job_id).is_held
+    assert book.renew(job_id)
+    assert found(book, job_id).is_held
+    book.give_back(job_id)
+    assert not found(book, job_id).is_held

@@ -12,7 +12,7 @@ from chat2api.store.account_book import AccountBook
 from chat2api.store.desk_tables import account_events
 from chat2api.store.intake import Intake
 from chat2api.store.opening import Store
-from chat2api.store.pool_facts import PoolFacts, PoolFactsBook
+from chat2api.store.pool_facts import ModelFree, PoolFacts, PoolFactsBook
 
 from .handed import DAY, NOW, handed
 
@@ -48,6 +48,38 @@ def test_who_tells_who_does_not_and_who_comes_back(store: Store, intake: Intake)
     assert facts.known_left == (7,)
     assert facts.unknown == 2
     assert facts.returns == (Return(NOW + 605, 2), Return(NOW + 6000, 1))
+
+
+def limit(store: Store, account_id: str, key: str, until: float) -> None:
+    row = {"account_id": account_id, "limit_key": key, "until": until}
+    store.database.write(
+        lambda connection: connection.execute(tables.account_limits.insert().values(row))
+    )
+
+
+def test_who_is_free_for_a_model_and_when_the_next_comes_back(store: Store, intake: Intake) -> None:
+    names = ["free", "first", "second", "cooling", "paused", "login", "gone"]
+    ids = {name: intake.add([handed(name)], "suite")[0].account_id for name in names}
+    limit(store, ids["free"], "auto", NOW - 1)  # is over
+    limit(store, ids["free"], "gpt-5-5", NOW + 9)
+    for name, seconds in (
+        ("first", 300),
+        ("second", 100),
+        ("paused", 5),
+        ("login", 5),
+        ("gone", 5),
+    ):
+        limit(store, ids[name], "auto", NOW + seconds)
+    changed(store, ids["second"], cooling_until=NOW + 400)
+    changed(store, ids["cooling"], cooling_until=NOW + 500)
+    changed(store, ids["paused"], paused=True)
+    changed(store, ids["login"], needs_login=True)
+    AccountBook(store).remove([ids["gone"]])
+    book = PoolFactsBook(store)
+    assert book.limited(["auto", "other"]) == {"auto": ModelFree(1, 2, NOW + 300)}
+    changed(store, ids["free"], paused=True)
+    assert book.limited(["auto"]) == {"auto": ModelFree(0, 1, NOW + 300)}
+    assert book.limited([]) == {}
 
 
 @pytest.mark.parametrize(

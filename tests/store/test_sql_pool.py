@@ -161,6 +161,35 @@ def test_a_success_forgives(store: Store, pool: SqlPool, ids: list[str]) -> None
     assert (row["resting_until"], row["reason"], row["reason_at"]) == (0.0, "", None)
 
 
+def test_who_serves_again_is_told_of_once(store: Store, now: Clock, ids: list[str]) -> None:
+    back: list[str] = []
+    workers = Workers(store, "w")
+    pool = SqlPool(store, workers, PickOptions(), PoolLimits(), now, recovered=back.append)
+    need = replace(NEED, only=ids[0])
+    turn(pool, need=need)
+    assert back == []
+    turn(pool, Outcome(Blame.EGRESS, NEED.model, reason="upstream_challenge_required"), need)
+    now.at += 3600
+    pool.tick()
+    turn(pool, Outcome(Blame.NONE, NEED.model), need)  # says nothing about the account
+    assert back == []
+    with pool.lease(need, call()) as one, pool.lease(need, call()) as other:
+        for lease in (one, other):
+            pool.report(lease, Outcome(None, NEED.model))
+    turn(pool, need=need)
+    assert back == [ids[0]]
+
+
+def test_who_is_limited_for_one_model_is_not_back(store: Store, now: Clock, ids: list[str]) -> None:
+    back: list[str] = []
+    workers = Workers(store, "w")
+    pool = SqlPool(store, workers, PickOptions(), PoolLimits(), now, recovered=back.append)
+    limit = Outcome(Blame.LIMITED, "other", 60.0, per_model=True, reason="rate_limit_exceeded")
+    turn(pool, limit, replace(NEED, only=ids[0], model="other"))
+    turn(pool, need=replace(NEED, only=ids[0]))
+    assert back == []
+
+
 def test_a_report_that_comes_late(store: Store, pool: SqlPool, ids: list[str]) -> None:
     with pool.lease(NEED, call()) as lease:
         pass
@@ -337,3 +366,36 @@ def test_a_locked_file_stalls_nobody(sqlite_place: Place, now: Clock) -> None:
     assert not pool.is_degraded
     for opened in (store, other):
         opened.close()
+
+
+def test_it_stays_degraded_until_something_is_written(
+    store: Store, pool: SqlPool, monkeypatch: pytest.MonkeyPatch, now: Clock
+) -> None:
+    """A database that answers and takes nothing (full, or locked) is not well, whoever asks when."""
+    pool.tick()
+    assert not pool.is_degraded
+
+    def full(*_: object, **__: object) -> None:
+        raise StorageUnavailable("full")
+
+    monkeypatch.setattr(store.database, "write", full)
+    turn(pool)
+    for _ in range(5):
+        now.at += 3
+        pool.tick()
+        assert pool.is_degraded
+    monkeypatch.undo()
+    now.at += 3
+    assert pool.is_degraded
+    pool.tick()
+    assert not pool.is_degraded
+
+
+def test_a_turn_that_is_written_shows_that_it_is_well(
+    store: Store, pool: SqlPool, now: Clock
+) -> None:
+    pool.tick(is_away=True)
+    assert pool.is_degraded
+    now.at += 3
+    turn(pool)
+    assert not pool.is_degraded

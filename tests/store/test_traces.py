@@ -80,3 +80,14 @@ def test_foreign_text_can_be_stored(text: str) -> None:
 
 def test_a_secret_at_the_edge_is_not_left_over() -> None:
     assert "planted" not in clean("x" * 40 + " sk-planted-secret", 50)
+
+
+def test_one_kept_before_the_upstreams_status_was() -> None:
+    old = '{"attempts":[[1,"pool","a","x",502,"m",null,0.1,0.2,null,0.0,false]]}'
+    (attempt,) = trace_of(old).attempts
+    assert (attempt.status, attempt.upstream_status) == (502, 0)
+    known = Trace(
+        (AttemptRecord(1, "pool", "a", "x", 502, "", None, 0, 1, None, upstream_status=403),),
+        begun_with=200,
+    )
+    assert trace_of(trace_text(known)) == known

@@ -350,6 +350,15 @@ def test_guesses_have_to_wait(desk: Desk) -> None:
     assert desk.send("GET", "/change", bearer=PASSWORD).status_code == 200
 
 
+def test_wrong_ones_are_noted_and_guessing_does_not_flood(desk: Desk) -> None:
+    for _ in range(60):
+        desk.send("POST", "/in", data={"password": "wrong-planted"})
+    entries = desk.site.runtime.administration.audit.recent()
+    assert [(one.actor, one.address, one.action, one.detail) for one in reversed(entries)] == [
+        ("", "203.0.113.9", "sign in failed", {"tries": tries}) for tries in range(1, 6)
+    ]
+
+
 def test_asking_without_a_secret_is_no_guess(desk: Desk) -> None:
     for _ in range(20):
         assert desk.send("GET", "/change").status_code == 401

@@ -164,6 +164,22 @@ def test_notes_for_places_that_need_them(origin: str, clients: set[str]) -> None
 
 
 @pytest.mark.parametrize(
+    ("place", "address"),
+    [
+        (Place("http://127.0.0.1:5005"), "http://host.docker.internal:5005/v1"),
+        (Place("http://localhost", "pre"), "http://host.docker.internal/pre/v1"),
+        (Place("http://[::1]:7"), "http://host.docker.internal:7/v1"),
+        (Place("https://chat.test"), "https://chat.test/v1"),
+    ],
+)
+def test_a_container_is_told_this_machine_by_its_name_there(place: Place, address: str) -> None:
+    words = shlex.split(by_client(place)["open-webui"].blocks[0].text)
+    assert f"OPENAI_API_BASE_URL={address}" in words
+    added = "--add-host=host.docker.internal:host-gateway" in words
+    assert added is place.is_loopback
+
+
+@pytest.mark.parametrize(
     ("known", "patterns", "model"),
     [
         (["gpt-5", "gpt-4o"], [], "auto"),

@@ -97,6 +97,7 @@ def test_a_failure_before_the_first_byte(site: Any, record: Any) -> None:
     found = record()
     assert (found.status, found.failed, found.code) == (429, True, "rate_limit_exceeded")
     assert (found.trace.message, found.trace.retry_after) == ("Out of quota.", 77.0)
+    assert found.trace.begun_with == 0
     (event,) = site.runtime.desk.events.of("a")
     assert (event.kind, event.request_id) == ("limited", found.request_id)
     assert event.detail == {"code": "rate_limit_exceeded", "seconds": 77}
@@ -109,6 +110,7 @@ def test_a_failure_within_the_answer(site: Any, record: Any) -> None:
     assert (found.status, found.failed, found.code) == (502, True, "upstream_truncated")
     assert found.completion_tokens > 0
     assert found.trace.message == "It ended early."
+    assert found.trace.begun_with == 200
 
 
 def test_a_rotation_is_one_record(site: Any, record: Any) -> None:

@@ -115,3 +115,16 @@ def test_no_database_is_no_sign_in_page(site: Any, monkeypatch: pytest.MonkeyPat
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
     assert "The database does not answer." in text_of(answer)
     assert "password" not in re.sub(r"<head>.*</head>", "", text_of(answer), flags=re.DOTALL)
+
+
+def test_the_demo_says_its_key_and_nobody_else_does(
+    site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.given["admin_password"] = None
+    site.given["authorization"] = (Secret("sk-demo"),)
+    form = text_of(site.send("GET", "/admin/sign-in", key=None, headers=HTML))
+    assert "sk-demo" not in form
+    config = type(site.runtime.config)
+    monkeypatch.setattr(config, "source_of", lambda *_: "--demo")
+    form = text_of(site.send("GET", "/admin/sign-in", key=None, headers=HTML))
+    assert "key opens it: sk-demo." in form

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chat2api.web import times
-from chat2api.web.times import how_long_ago, iso, seconds_text, short_time, span
+from chat2api.web.times import how_long_ago, iso, seconds_text, short_time, soon_time, span
 
 NOW = datetime(2025, 6, 15, 12, 0, tzinfo=UTC).timestamp()
 
@@ -36,6 +36,24 @@ def test_short_times(site: Any, moment: datetime, english: str, chinese: str) ->
         assert short_time(moment.timestamp()) == english
     with at(site, "zh"):
         assert short_time(moment.timestamp()) == chinese
+
+
+@pytest.mark.parametrize(
+    ("after", "since", "text"),
+    [
+        (0, None, "12:00:00"),
+        (119, None, "12:01:59"),
+        (120, None, "12:02"),
+        (-1, None, "11:59"),
+        (-3600, NOW - 3630, "11:00:00"),
+        (-86_400, NOW - 86_430, "Jun 14, 12:00:00"),
+    ],
+)
+def test_what_comes_soon_has_seconds(
+    site: Any, after: float, since: float | None, text: str
+) -> None:
+    with at(site):
+        assert soon_time(NOW + after, since) == text
 
 
 def test_today_is_the_readers_today(site: Any) -> None:

@@ -69,6 +69,14 @@ def classify(
     `status` 200 stands for errors inside a stream and for answers of the wrong type. `now` is in epoch
     seconds. Codes weigh more than statuses, statuses more than words, except where a status is vague.
     """
+    error = _classified(status, content_type, headers, body, now)
+    error.upstream_status = status
+    return error
+
+
+def _classified(
+    status: int, content_type: str, headers: Mapping[str, str], body: Body, now: float
+) -> Chat2ApiError:
     if is_challenge(content_type, headers, body):
         return UpstreamChallenge("The upstream asks for a browser check, which is not solved here.")
     refusal = read_refusal(status, content_type, headers, body, now)

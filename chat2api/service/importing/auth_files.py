@@ -71,7 +71,8 @@ def read_login(entry: Any, where: str) -> Found:
         return nothing(where, NOT_AN_ENTRY)
     inner = entry.get("tokens")
     tokens = inner if isinstance(inner, dict) else entry
-    is_codex = tokens is inner or label_of(entry.get("type")).lower() == "codex"
+    said = entry.get("kind")  # in our own exports
+    is_codex = tokens is inner or "codex" in (said, label_of(entry.get("type")).lower())
     access, refresh, trouble = _pair(tokens, is_codex=is_codex)
     if access is None and refresh is None:
         return nothing(where, trouble[0] if trouble else _why_none(entry))
@@ -137,6 +138,7 @@ def _account(
         email=email_of(email) or label_of(entry.get("name")),
         plan="" if kind == "codex" else kind,
         is_codex=is_codex,
+        is_web=entry.get("kind") == "web",
         proxy=proxy,
         refreshed_at=moment_of(first_of(entry, "last_refresh", "lastRefresh")),
     )

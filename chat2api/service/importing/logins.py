@@ -23,14 +23,20 @@ def login(
     email: str = "",
     plan: str = "",
     is_codex: bool = False,
+    is_web: bool = False,
     proxy: Secret | None = None,
     refreshed_at: float | None = None,
     pooled: bool = True,
     refused: str = "",
 ) -> NewAccount:
-    """What is not given is read off the tokens. A Codex login needs its account id with every request."""
+    """What is not given is read off the tokens. A Codex login needs its account id with every request.
+
+    `is_web`: somebody who knows says that it is none, whatever the tokens look like.
+    """
     claims = (read_claims(id_token), read_claims(access_token))
-    is_codex = is_codex or any(each.client_id == CODEX_CLIENT_ID for each in claims)
+    is_codex = not is_web and (
+        is_codex or any(each.client_id == CODEX_CLIENT_ID for each in claims)
+    )
     if is_codex and workspace_id is None:
         workspace_id = _first(workspace_of(each.workspace_id) for each in claims) or None
     return NewAccount(

@@ -279,7 +279,8 @@ def _way_back(wish: _Wish, done: Done) -> tuple[str, dict[str, str]] | None:
     back = _BACK.get(wish.action)
     if back is None or not done.done:
         return None
-    return keep_undo({"action": back, "ids": list(done.done)})
+    url, fields = keep_undo({"action": back, "ids": list(done.done)})
+    return url, {**fields, "next": wish.back}
 
 
 def keep_undo(content: dict[str, Any]) -> tuple[str, dict[str, str]]:

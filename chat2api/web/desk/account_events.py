@@ -10,9 +10,12 @@ from flask import url_for
 
 from chat2api.settings.mask import clip
 from chat2api.store.account_events import AccountEvent
+from chat2api.web.desk.account_words import words_of
+from chat2api.web.desk.fact_words import actor_words, fact_words
 from chat2api.web.languages import gettext
 
 _LONGEST = 160
+_REASONS = ("reason", "message", "code")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +35,14 @@ def told_of(event: AccountEvent) -> TimelineEntry:
     glyph, role, text = _KINDS.get(event.kind, ("info", "off", lambda: clip(event.kind)))
     href = url_for("requests.one", request_id=event.request_id) if event.request_id else ""
     return TimelineEntry(
-        event.at, glyph, role, text(), clip(event.actor), _more(event.detail), href
+        event.at, glyph, role, text(), actor_words(event.actor), _more(event.detail), href
     )
 
 
 def _more(detail: Mapping[str, Any]) -> str:
     """The values alone where they speak for themselves, else with their names."""
     parts = [
-        clip(str(value))
-        if name in ("reason", "message", "code")
-        else f"{clip(str(name))}: {clip(str(value))}"
+        (words_of(str(value)) if name in _REASONS else "") or fact_words(name, value)
         for name, value in detail.items()
         if value not in (None, "")
     ]

@@ -25,6 +25,7 @@ from chat2api.web.desk.account_words import (
     source_text,
     window_name,
 )
+from chat2api.web.desk.fact_words import kind_words
 from chat2api.web.desk.frame import render_desk
 from chat2api.web.desk.names import names_in
 from chat2api.web.state import runtime
@@ -50,6 +51,7 @@ def show_one(row: AccountRow, given: Given | None = None, status: int = 200) -> 
     events = _events(row.account_id)
     (cells,) = shown([row])
     heat = _heat(row.account_id, now)
+    evidence = evidence_of(row, now)
     return render_desk(
         "desk/account.html",
         nav="accounts",
@@ -58,11 +60,12 @@ def show_one(row: AccountRow, given: Given | None = None, status: int = 200) -> 
         cells=cells,
         name=name_of(row),
         word=standing(row, now).word,
-        evidence=evidence_of(row, now),
-        met_on=_met_on(events),
+        evidence=evidence,
+        met_on=_met_on(events) if evidence.is_met else "",
         windows=[(window_name(one), one) for one in row.quota.windows],
         of_a_file=is_of_a_file(row),
         source=source_text(row),
+        kind=kind_words(row.kind),
         heat=heat,
         hours=[] if heat is None else [clock_time(hour.begins_at) for hour in heat.hours],
         events=[told_of(event) for event in events],

@@ -10,8 +10,9 @@ from chat2api.errors import ACCOUNT_CLOSED
 from chat2api.pool.values import AccountRow, QuotaWindow
 from chat2api.service.account_standing import Standing, Word, standing
 from chat2api.settings.mask import clip
+from chat2api.web.desk.fact_words import reason_words
 from chat2api.web.languages import day, gettext
-from chat2api.web.times import short_time, span
+from chat2api.web.times import short_time, soon_time, span
 
 LONGEST_NAME = 80
 _LONGEST_MODEL = 40
@@ -35,7 +36,7 @@ def pill_of(row: AccountRow, now: float, most: int) -> Pill:
     """`most` is how many turns an account may have at once by the settings; 0 for no bound."""
     found = standing(row, now)
     role, glyph, word = _LOOKS[found.word]
-    return Pill(role, glyph, _word(found, now) or word(), _fact(found, row, most))
+    return Pill(role, glyph, _word(found, now) or word(), _fact(found, row, now, most))
 
 
 def _word(found: Standing, now: float) -> str:
@@ -48,7 +49,7 @@ def _word(found: Standing, now: float) -> str:
             return ""
 
 
-def _fact(found: Standing, row: AccountRow, most: int) -> str:
+def _fact(found: Standing, row: AccountRow, now: float, most: int) -> str:
     match found.word:
         case "in_use":
             bound = row.concurrency or most
@@ -56,7 +57,7 @@ def _fact(found: Standing, row: AccountRow, most: int) -> str:
         case "ending":
             return gettext("not renewable")
         case "limited" | "resting" | "challenge" if found.until is not None:
-            return gettext("until %(time)s", time=short_time(found.until))
+            return gettext("until %(time)s", time=soon_time(found.until, now))
         case _:
             return ""
 
@@ -83,26 +84,33 @@ GLYPHS = tuple(dict.fromkeys(glyph for _, glyph, _ in _LOOKS.values()))
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """`said` is what is known and from whom, `next` what follows; `at` when it was learnt, if that is known."""
+    """`said` is what is known and from whom, `next` what follows; `at` when it was learnt, if that is known.
+    `is_met`: it tells of something that the account met."""
 
     said: str
     next: str
     at: float | None = None
+    is_met: bool = False
 
 
 def evidence_of(row: AccountRow, now: float) -> Evidence:
     found = standing(row, now)
-    return Evidence(_said(found, row), _next(found, row, now), row.reason_at)
+    is_met = found.word in _MET or (found.word == "ready" and bool(_ready_said(row, now)))
+    at = row.reason_at if is_met else None
+    return Evidence(_said(found, row, now), _next(found, row, now), at, is_met)
 
 
-def _said(found: Standing, row: AccountRow) -> str:
+_MET: frozenset[Word] = frozenset({"login", "closed", "challenge", "resting", "limited"})
+
+
+def _said(found: Standing, row: AccountRow, now: float) -> str:
     match found.word:
         case "login":
             return _login_said(row)
         case "closed":
             return gettext("Upstream says that this account is closed.")
         case "challenge":
-            return gettext("Upstream asks for a human check. We stopped using this account.")
+            return gettext("Upstream asks for a human check.")
         case "resting":
             return reason_text(row.reason) or gettext("It rests after a failure.")
         case "limited":
@@ -120,11 +128,23 @@ def _said(found: Standing, row: AccountRow) -> str:
         case "unchecked":
             return gettext("It was not used yet, and upstream was not asked about it.")
         case "ready":
-            if row.reason:
-                return reason_text(row.reason)
-            return gettext("Nothing speaks against it.")
+            return _ready_said(row, now) or gettext("Nothing speaks against it.")
         case _:
             assert_never(found.word)
+
+
+def _ready_said(row: AccountRow, now: float) -> str:
+    """What still stands behind the last failure, or what was so until lately, told as past; else nothing."""
+    if not row.reason:
+        return ""
+    if row.resting_until > now or row.refused_at is not None:
+        return reason_text(row.reason)
+    if row.rested_until > (row.reason_at or 0.0):
+        why = reason_text(row.reason)
+        return gettext(
+            "Until %(time)s it rested: %(why)s", time=short_time(row.rested_until), why=why
+        )
+    return ""
 
 
 def _login_said(row: AccountRow) -> str:
@@ -141,12 +161,12 @@ def _next(found: Standing, row: AccountRow, now: float) -> str:
             return gettext("A new login may not help. Ask upstream, or remove it.")
         case "challenge" | "resting":
             return gettext(
-                "It comes back by itself at %(time)s.", time=short_time(found.until or now)
+                "It comes back by itself at %(time)s.", time=soon_time(found.until or now, now)
             )
         case "limited":
             return gettext(
                 "Other models go on; the last of these comes back at %(time)s.",
-                time=short_time(found.until or now),
+                time=soon_time(found.until or now, now),
             )
         case "ending":
             return gettext("Log in again before %(time)s.", time=short_time(found.until or now))
@@ -161,7 +181,8 @@ def _next(found: Standing, row: AccountRow, now: float) -> str:
                 return gettext("It works until its token ends, and then needs a login.")
             if row.resting_until > now:
                 return gettext(
-                    "Others come first until %(time)s.", time=short_time(row.resting_until)
+                    "Others come first until %(time)s.",
+                    time=soon_time(row.resting_until, now),
                 )
             return ""
 
@@ -173,17 +194,23 @@ def _models(row: AccountRow) -> str:
 
 def reason_text(reason: str) -> str:
     """Error codes in words; what renewals say, or an importer brought along, as it stands."""
-    known = _REASONS.get(reason)
+    known = words_of(reason)
     if known or not reason:
-        return known() if known else ""
+        return known
     return gettext("The last failure: %(what)s.", what=clip(reason).rstrip("."))
+
+
+def words_of(reason: str) -> str:
+    """A code, alone or before its message, or a sentence of ours in words; "" for what is not known."""
+    known = _REASONS.get(reason.partition(": ")[0])
+    return known() if known else reason_words(reason)
 
 
 _REASONS: Mapping[str, Callable[[], str]] = {
     "upstream_account_auth_failed": lambda: gettext("Upstream refused its token."),
     ACCOUNT_CLOSED: lambda: gettext("Upstream says that this account is closed."),
     "upstream_access_denied": lambda: gettext("Upstream denied access from here: the address or the proxy is distrusted."),
-    "upstream_challenge_required": lambda: gettext("Upstream asks for a human check. We stopped using this account."),
+    "upstream_challenge_required": lambda: gettext("Upstream asks for a human check."),
     "proof_of_work_too_hard": lambda: gettext("Upstream asked for more proof of work than is given here."),
     "rate_limit_exceeded": lambda: gettext("Upstream's limit for this account is used up."),
     "upstream_timeout": lambda: gettext("Upstream did not answer in time."),

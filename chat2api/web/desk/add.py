@@ -92,6 +92,7 @@ def review() -> Response:
         unreadable_count=seen.unreadable,
         extras=_extras_text(seen),
         extras_count=seen.extras,
+        repeated=seen.repeated,
         sentence=_sentence(seen),
         ready=_ready(seen),
         import_label=gettext("Import %(num)d"),
@@ -265,6 +266,8 @@ def _row(one: ReviewedAccount) -> dict[str, Any]:
         remarks.append(gettext("was removed, comes back"))
     if one.refused:
         remarks.append(gettext("was refused before"))
+    if one.unclear:
+        remarks.append(gettext("cannot be read; check it once it is taken"))
     return {
         "label": one.label,
         "token": one.masked_token,
@@ -289,10 +292,16 @@ def _ready(seen: Review) -> int:
 
 def _sentence(seen: Review) -> str:
     """The first line of the page: what to do."""
-    same = seen.counts["same"]
+    same, ended = seen.counts["same"], seen.counts["ended"]
     if _ready(seen):
         return gettext("Nothing is taken yet. Look at it, then import it.")
-    if seen.counts["ended"]:
+    if same and ended:
+        return gettext(
+            "Nothing new: %(known)s, %(over)s.",
+            known=ngettext("%(num)d is here already", "%(num)d are here already", same),
+            over=ngettext("%(num)d has expired", "%(num)d have expired", ended),
+        )
+    if ended:
         return gettext("Nothing in it can be used as it is.")
     if same:
         return ngettext(
@@ -325,6 +334,7 @@ def _told(seen: Review) -> dict[str, Any]:
         "seeds": seen.seeds,
         "conversations": seen.conversations,
         "unreadable": seen.unreadable,
+        "repeated": seen.repeated,
         "skipped": skipped,
     }
 

@@ -16,6 +16,7 @@ from chat2api.settings.mask import clip
 from chat2api.store.audit import Audit, AuditEntry, AuditFilter
 from chat2api.web.csv import csv_response
 from chat2api.web.desk.audit_words import action_words
+from chat2api.web.desk.fact_words import actor_words
 from chat2api.web.desk.frame import desk_blueprint, render_desk
 from chat2api.web.json import json_response
 from chat2api.web.languages import gettext, time_zone
@@ -63,19 +64,20 @@ class _Wanted:
         }
         return {name: value for name, value in named.items() if value}
 
-    def filter(self) -> AuditFilter:
-        """Raises RequestError (400) for what is no day."""
+    def filter(self, audit: Audit) -> AuditFilter:
+        """Raises RequestError (400) for what is no day, StorageUnavailable."""
         zone = ZoneInfo(time_zone())
         since = _midnight(self.first_day, "from", zone)
         until = _midnight(self.last_day, "to", zone, days_later=1)
-        return AuditFilter(self.action, self.actor, self.target, since, until)
+        alike = _alike(self.action, audit.actions()) if self.action else ()
+        return AuditFilter(self.action, self.actor, self.target, since, until, alike)
 
 
 @blueprint.get("/admin/audit")
 def page() -> Response:
     wanted = _wanted()
-    which, before = wanted.filter(), _before()
     audit = runtime().audit
+    which, before = wanted.filter(audit), _before()
     entries = audit.recent(_PAGE_ENTRIES + 1, before, which)
     shown, more = entries[:_PAGE_ENTRIES], len(entries) > _PAGE_ENTRIES
     next_before = shown[-1].entry_id if more else None
@@ -89,10 +91,8 @@ def page() -> Response:
         wanted=wanted,
         clip=clip,
         action_words=action_words,
-        actions=[
-            ("", gettext("Everything")),
-            *((name, action_words(name)) for name in audit.actions()),
-        ],
+        actor_text=_actor_text,
+        actions=_actions(audit.actions(), wanted.action),
         actors=_actors(wanted.actor),
         zone=time_zone(),
         first_url=url_for("audit.page", **wanted.query) if before is not None else "",
@@ -103,7 +103,7 @@ def page() -> Response:
 
 @blueprint.get("/admin/audit.csv")
 def download() -> Response:
-    entries = _all(runtime().audit, _wanted().filter())
+    entries = _all(runtime().audit, _wanted().filter(runtime().audit))
     header = ("time", "who", "from", "action", "object", "details")
     rows = (
         (iso(one.at), one.actor, one.address, one.action, one.target, _compact(one.detail))
@@ -140,10 +140,28 @@ def _text(value: object) -> str:
 
 
 def _compact(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False) if value else ""
+    return "" if value in (None, {}, []) else json.dumps(value, ensure_ascii=False)
 
 
 # --- the filter
+
+
+def _actions(names: list[str], chosen: str) -> list[tuple[str, str]]:
+    """Each word once, though pages and commands may name the same thing differently."""
+    by_words: dict[str, str] = {}
+    for name in sorted(names, key=lambda name: name != chosen):
+        by_words.setdefault(action_words(name), name)
+    return [("", gettext("Everything")), *((by_words[words], words) for words in by_words)]
+
+
+def _alike(action: str, names: list[str]) -> tuple[str, ...]:
+    words = action_words(action)
+    return tuple(name for name in names if name != action and action_words(name) == words)
+
+
+def _actor_text(actor: str) -> str:
+    """A session by its whole id: this is where it is looked up."""
+    return clip(actor) if actor.startswith("session ") else actor_words(actor)
 
 
 def _actors(chosen: str) -> list[tuple[str, str]]:

@@ -14,6 +14,10 @@ def _of_people(action: str) -> str:
     match action:
         case "sign in":
             return gettext("Signed in")
+        case "sign in failed":
+            return gettext("Sign-in failed")
+        case "password refused":
+            return gettext("Wrong password")
         case "sign out":
             return gettext("Signed out")
         case "sign out others":
@@ -54,8 +58,12 @@ def _of_accounts(action: str) -> str:
             return gettext("Accounts added")
         case "import accounts":
             return gettext("Accounts imported")
-        case "export accounts" | "export failed tokens" | "fetch export":
+        case "export accounts":
             return gettext("Accounts exported with secrets")
+        case "fetch export":
+            return gettext("Export fetched")
+        case "export failed tokens":
+            return gettext("Failed tokens exported")
         case "export list":
             return gettext("List exported")
         case "remove accounts" | "remove tokens":
@@ -68,13 +76,13 @@ def _of_accounts(action: str) -> str:
             return gettext("Accounts restored")
         case "check accounts":
             return gettext("Accounts checked")
-        case "renew accounts":
+        case "renew accounts" | "refresh accounts":
             return gettext("Accounts renewed")
-        case "lift accounts":
+        case "lift accounts" | "lift limits":
             return gettext("Cooldown lifted")
-        case "pause accounts":
+        case "pause accounts" | "disable accounts":
             return gettext("Accounts paused")
-        case "resume accounts":
+        case "resume accounts" | "enable accounts":
             return gettext("Accounts resumed")
         case "change account":
             return gettext("Account changed")

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flask import url_for
 
-from chat2api.service.explaining import Verdict, explain, explain_attempt, limit_ends
+from chat2api.service.explaining import Verdict, explain, explain_attempt, limit_ends, rest_ends
+from chat2api.service.tracing import CLIENT_GONE
 from chat2api.settings.mask import clip
 from chat2api.store.request_records import RequestRecord
 from chat2api.store.traces import AttemptRecord, Candidates
 from chat2api.web.charts import Lane, Span, waterfall
 from chat2api.web.desk.names import Names
 from chat2api.web.languages import gettext, moment, ngettext
-from chat2api.web.times import seconds_text, short_time
+from chat2api.web.state import runtime
+from chat2api.web.times import seconds_text, short_time, soon_time
 from chat2api.web.verdicts import pill_of, sentence, side_text, step_text
 
 
@@ -58,6 +61,7 @@ class Explained:
     lanes: Sequence[Lane]
     attempts: Sequence[AttemptView]
     candidates: Sequence[str]
+    tried: str
     notes: Sequence[str]
 
 
@@ -73,10 +77,11 @@ def explained(record: RequestRecord, names: Names) -> Explained:
         step=step_text(verdict),
         step_href=href,
         step_label=label,
-        retry_at=verdict.retry_at,
+        retry_at=verdict.retry_at if (verdict.retry_at or 0.0) > time.time() else None,
         lanes=_lanes(record, names),
         attempts=[_attempt(record, one, names) for one in record.trace.attempts],
         candidates=_candidates(record.trace.candidates),
+        tried=_tried(record.trace.candidates),
         notes=[_note_text(note) for note in record.trace.notes],
     )
 
@@ -127,7 +132,7 @@ def _lanes(record: RequestRecord, names: Names) -> Sequence[Lane]:
 
 def _spans(one: AttemptRecord) -> tuple[Span, ...]:
     """Proof, then the wait for the first byte, then what came; a try that failed is one block after that."""
-    outcome = "bad" if one.code else "good"
+    outcome = "bad" if one.code and one.code != CLIENT_GONE else "good"
     spans: list[Span] = []
     at, end = one.began, one.began + one.seconds
     if one.proof_seconds > 0:
@@ -142,7 +147,7 @@ def _spans(one: AttemptRecord) -> tuple[Span, ...]:
 
 
 def _attempt_time(one: AttemptRecord) -> str:
-    parts = [str(one.status)] if one.status else []
+    parts = [str(one.upstream_status)] if one.upstream_status else []
     return " · ".join([*parts, seconds_text(one.seconds)])
 
 
@@ -175,8 +180,8 @@ def _seat(one: AttemptRecord, names: Names) -> str:
 
 def _facts(record: RequestRecord, one: AttemptRecord) -> list[str]:
     facts: list[str] = []
-    if one.status:
-        facts.append(gettext("status %(status)s", status=one.status))
+    if one.upstream_status:
+        facts.append(gettext("upstream answered %(status)s", status=one.upstream_status))
     if one.code:
         facts.append(clip(one.code))
     if one.proof_seconds > 0:
@@ -188,7 +193,11 @@ def _facts(record: RequestRecord, one: AttemptRecord) -> list[str]:
         facts.append(gettext("its token was renewed for this"))
     ends = limit_ends(record, one)
     if ends is not None:
-        facts.append(gettext("limited until %(time)s", time=short_time(ends)))
+        met = ends - (one.retry_after or 0.0)
+        facts.append(gettext("limited until %(time)s", time=soon_time(ends, met)))
+    rests = rest_ends(record, one, runtime().settings.access_denied_seconds)
+    if rests is not None:
+        facts.append(gettext("the account rests until %(time)s", time=short_time(rests)))
     return facts
 
 
@@ -196,12 +205,11 @@ def _facts(record: RequestRecord, one: AttemptRecord) -> list[str]:
 
 
 def _candidates(found: Candidates | None) -> list[str]:
-    """The number of all, then of each group that is not empty."""
+    """The number of all, then of each group that is not empty; the groups add up to it."""
     if found is None:
         return []
-    free = max(0, found.ready - found.busy)
     groups = [
-        (free, ngettext("%(num)d ready", "%(num)d ready", free)),
+        (found.ready, ngettext("%(num)d ready", "%(num)d ready", found.ready)),
         (found.busy, ngettext("%(num)d busy", "%(num)d busy", found.busy)),
         (found.cooling, ngettext("%(num)d resting", "%(num)d resting", found.cooling)),
         (
@@ -215,13 +223,21 @@ def _candidates(found: Candidates | None) -> list[str]:
             ngettext("%(num)d needs a login", "%(num)d need a login", found.needs_login),
         ),
         (found.paused, ngettext("%(num)d paused", "%(num)d paused", found.paused)),
-        (
-            found.excluded,
-            ngettext("%(num)d tried before", "%(num)d tried before", found.excluded),
-        ),
     ]
     everything = ngettext("%(num)d account", "%(num)d accounts", found.total)
     return [everything, *(text for number, text in groups if number)]
+
+
+def _tried(found: Candidates | None) -> str:
+    """How many of them were asked, in whatever group they are by now."""
+    tried = 0 if found is None else min(found.excluded, found.total)
+    if not tried:
+        return ""
+    return ngettext(
+        "%(num)d of them was tried for this request",
+        "%(num)d of them were tried for this request",
+        tried,
+    )
 
 
 def _note_text(note: str) -> str:
@@ -233,6 +249,19 @@ def _note_text(note: str) -> str:
             int(number[:6]),
         )
     return note
+
+
+def answer_text(record: RequestRecord) -> str:
+    """What we answered with, which need not be what the upstream did."""
+    begun, left = record.trace.begun_with, record.code == CLIENT_GONE
+    if begun:
+        texts = {"status": begun}
+        if left:
+            return gettext("%(status)s, not heard to its end", **texts)
+        return gettext("%(status)s, then an error event", **texts)
+    if left:
+        return gettext("nobody was there to be answered")
+    return gettext("we answered %(status)s", status=record.status)
 
 
 def chosen_text(record: RequestRecord) -> str:
@@ -274,7 +303,7 @@ def as_text(record: RequestRecord, view: Explained, names: Names) -> str:
         view.sentence,
     ]
     if record.failed:
-        lines.append(f"{view.side} · {record.status} {record.code}".rstrip())
+        lines.append(f"{view.side} · {answer_text(record)} · {record.code}".rstrip(" ·"))
     if record.trace.message:
         lines.append(record.trace.message)
     lines += [
@@ -284,7 +313,7 @@ def as_text(record: RequestRecord, view: Explained, names: Names) -> str:
         for one in view.attempts
     ]
     if view.candidates:
-        lines.append(" · ".join(view.candidates))
+        lines.append(" · ".join([*view.candidates, *filter(None, [view.tried])]))
     return "\n".join(lines)
 
 

@@ -18,6 +18,7 @@ from chat2api.secret import Secret
 from chat2api.web.admin_auth import Admin, require_admin
 from chat2api.web.cookies import send_cookie
 from chat2api.web.desk.health import health
+from chat2api.web.desk.settings_words import trouble_words
 from chat2api.web.languages import gettext, ngettext
 from chat2api.web.page_errors import show_failures_as_pages
 from chat2api.web.pages import render_page
@@ -46,6 +47,9 @@ def desk_blueprint(name: str, module: str) -> Blueprint:
 def render_desk(template: str, *, nav: str, status: int = 200, **values: Any) -> Response:
     """A page in the frame. `nav` names its place among the pages."""
     pages = _pages()
+    told = _told()
+    if told is not None:  # maybe by another process, which forgot its own numbers only
+        runtime().desk.summary.forget()
     return render_page(
         template,
         status,
@@ -55,7 +59,7 @@ def render_desk(template: str, *, nav: str, status: int = 200, **values: Any) ->
         pages=pages,
         later_pages=[page.name for page in pages if not page.first],
         pulse=pulse_now(),
-        told=_told(),
+        told=told,
         compact=request.cookies.get("rows") == "compact",
         **values,
     )
@@ -120,7 +124,9 @@ class Pulse:
 def pulse_now() -> Pulse:
     held = runtime()
     now = health()
-    return Pulse(now.role, now.short, _running(), held.config.problem or "", held.degraded())
+    trouble = held.config.trouble
+    problem = "" if trouble is None else trouble_words(trouble.message)
+    return Pulse(now.role, now.short, _running(), problem, held.degraded())
 
 
 def _running() -> list[RunningJob]:

@@ -14,6 +14,8 @@ from chat2api.service.job_kinds import CHECK, RENEW
 from chat2api.store.jobs import ItemState, JobBook, JobItem, JobView
 from chat2api.web.admin_auth import admin_actor, note_change
 from chat2api.web.csv import csv_response
+from chat2api.web.desk.account_words import words_of
+from chat2api.web.desk.fact_words import actor_words
 from chat2api.web.desk.frame import desk_blueprint, render_desk, said
 from chat2api.web.forms import read_admin_form
 from chat2api.web.json import json_response
@@ -49,7 +51,9 @@ def page() -> Response:
     jobs = [shown(job) for job in runtime().desk.jobs.recent()]
     if not wants_page():
         return json_response({"jobs": [_document(one) for one in jobs]})
-    return render_desk("desk/jobs.html", nav="jobs", jobs=jobs)
+    return render_desk(
+        "desk/jobs.html", nav="jobs", jobs=jobs, actor_words=actor_words, me=admin_actor()
+    )
 
 
 @blueprint.get("/admin/jobs/<job_id>")
@@ -66,6 +70,9 @@ def one(job_id: str) -> Response:
         nav="jobs",
         shown=found,
         job=found.job,
+        actor_words=actor_words,
+        me=admin_actor(),
+        words_of=words_of,
         chips=_chips(found.job, state),
         items=[(item, *item_words(item.state, found.job)) for item in items[:_PAGE_ITEMS]],
         item_state=state or "",
@@ -148,6 +155,8 @@ def progress_of(job: JobView, now: float) -> str:
         left = job.total - job.done
         parts.append(ngettext("%(num)d not begun", "%(num)d not begun", left))
     rest = seconds_left(job, now)
+    if job.state == "running" and not job.is_held:
+        parts.append(gettext("waiting for a worker to take it over"))
     if rest is not None:
         parts.append(gettext("about %(span)s left", span=_short_span(rest)))
     return " · ".join(parts)
@@ -165,7 +174,7 @@ def _done_words(job: JobView) -> str:
 
 def seconds_left(job: JobView, now: float) -> float | None:
     """At the pace so far; None while that cannot be told, or is of no interest any more."""
-    if job.state != "running" or job.cancelled or job.started_at is None:
+    if not (job.state == "running" and job.is_held) or job.cancelled or job.started_at is None:
         return None
     if job.done < _ENOUGH_FOR_A_GUESS or job.done >= job.total:
         return None
@@ -223,22 +232,39 @@ class _Chip:
     href: str
     active: bool
     count: int
+    name: str
+    shown: bool
 
 
 def _chips(job: JobView, state: ItemState | None) -> list[_Chip]:
-    left = job.total - job.done
-    counted: list[tuple[ItemState | None, str, int]] = [
-        (None, gettext("All"), job.total),
-        ("failed", gettext("Failed"), job.failed),
-        ("skipped", gettext("Skipped"), job.skipped),
-        ("done", gettext("Done"), job.ok),
-        ("waiting", gettext("Not begun") if job.is_over else gettext("Waiting"), left),
+    """All there may be: while the job runs, those that come to something are shown by the script."""
+    labels: list[tuple[ItemState | None, str]] = [
+        (None, gettext("All")),
+        ("failed", gettext("Failed")),
+        ("skipped", gettext("Skipped")),
+        ("done", gettext("Done")),
+        ("waiting", gettext("Not begun") if job.is_over else gettext("Waiting")),
     ]
-    return [
-        _Chip(label, _items_url(job.job_id, name), name == state, count)
-        for name, label, count in counted
-        if count or name in (None, state)
-    ]
+    counts = _counts(job)
+    chips = []
+    for name, label in labels:
+        count = counts[name or "all"]
+        is_shown = bool(count) or name in (None, state)
+        if is_shown or not job.is_over:
+            url = _items_url(job.job_id, name)
+            chips.append(_Chip(label, url, name == state, count, name or "all", is_shown))
+    return chips
+
+
+def _counts(job: JobView) -> dict[str, int]:
+    """By the state of its items; those under way are among those that wait."""
+    return {
+        "all": job.total,
+        "failed": job.failed,
+        "skipped": job.skipped,
+        "done": job.ok,
+        "waiting": job.total - job.done,
+    }
 
 
 def _items_url(job_id: str, state: ItemState | None, after: int | None = None) -> str:
@@ -288,4 +314,5 @@ def _document(found: Shown) -> dict[str, object]:
         "is_over": job.is_over,
         "text": found.progress,
         "word": found.state,
+        "counts": _counts(job),
     }

@@ -26,6 +26,7 @@ from chat2api.web.desk.key_forms import (
     problem_text,
     read_fields,
 )
+from chat2api.web.desk.settings_words import source_words
 from chat2api.web.desk.trial import streamed, tried, trying
 from chat2api.web.forms import read_admin_form
 from chat2api.web.json import json_response
@@ -88,6 +89,7 @@ def page() -> Response:
         else "",
         scope_names=scope_names(),
         opens_administration=_opens_administration(),
+        configured_in=_configured_in(),
     )
 
 
@@ -288,6 +290,7 @@ def _shown(key: ApiKey, fields: KeyFields, status: int = 200) -> Response:
         scope_names=scope_names(),
         known_models=_known_models(),
         opens_administration=_opens_administration(),
+        configured_in=_configured_in(),
         **_how_to_use(key),
     )
 
@@ -355,11 +358,15 @@ def _configured() -> list[Configured]:
     keys, ids = held.settings.authorization, held.access.configured_ids
     shown = list(zip(keys, ids, strict=False))[:_PAGE]
     charts = _charts([key_id for _, key_id in shown])
-    source = held.config.source_of("authorization") or "AUTHORIZATION"
+    source = _configured_in()
     return [
         Configured(key_id, mask_secret(key.reveal()), source, *charts[key_id])
         for key, key_id in shown
     ]
+
+
+def _configured_in() -> str:
+    return source_words(runtime().config.source_of("authorization")) or "AUTHORIZATION"
 
 
 def _valid_masks() -> dict[str, str]:

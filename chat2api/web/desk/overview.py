@@ -46,7 +46,8 @@ def overview() -> Response:
         nav="overview",
         health=now,
         bar=_bar(),
-        forecast=[] if outlook is None else _forecast_words(outlook),
+        # How long the rest lasts is no comfort where what is asked for is used up.
+        forecast=[] if outlook is None or now.is_short else _forecast_words(outlook),
         estimated=outlook is not None and outlook.forecast.estimated,
         needs=needs(outlook),
         last_day=last_day,

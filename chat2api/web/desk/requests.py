@@ -18,6 +18,7 @@ from chat2api.web.desk.explained import (
     Explained,
     Pill,
     account_href,
+    answer_text,
     as_text,
     chosen_text,
     explained,
@@ -164,12 +165,11 @@ def _row(record: RequestRecord, names: Names) -> Row:
     role, glyph = pill_of(verdict)
     first = record.first_byte_seconds
     tokens = record.prompt_tokens + record.completion_tokens
-    word = gettext("Failed") if record.failed else gettext("Worked")
     return Row(
         record=record,
         href=url_for("requests.one", request_id=record.request_id),
-        pill=Pill(role, glyph, word),
-        sentence=sentence(verdict) if record.failed or verdict.tries > 1 else "",
+        pill=Pill(role, glyph, _word(record)),
+        sentence=sentence(verdict) if record.code or verdict.tries > 1 else "",
         models=models_text(record),
         key=names.key(record.key_id),
         account=names.account(record.account_id),
@@ -178,6 +178,12 @@ def _row(record: RequestRecord, names: Names) -> Row:
         first_byte="" if first is None else seconds_text(first),
         tokens=thousands(tokens) if tokens else "",
     )
+
+
+def _word(record: RequestRecord) -> str:
+    if record.failed:
+        return gettext("Failed")
+    return gettext("Hung up") if record.code else gettext("Worked")
 
 
 # --- filters
@@ -270,8 +276,8 @@ def _exported(filter: RequestFilter, rows: Sequence[RequestRecord]) -> Iterator[
 def _csv_row(record: RequestRecord, names: Names) -> Sequence[object]:
     return (
         iso(record.at), record.request_id, record.status, record.code, record.path, record.model,
-        record.answered_by, record.key_id, names.key(record.key_id), record.account_id,
-        names.account(record.account_id), record.attempts, record.stream, record.first_byte_seconds,
+        record.answered_by, record.key_id, names.key(record.key_id) if record.key_id else None,
+        record.account_id or None, names.account(record.account_id) if record.account_id else None, record.attempts, record.stream, record.first_byte_seconds,
         record.seconds, record.prompt_tokens, record.completion_tokens, record.estimated, record.address,
     )  # fmt: skip
 
@@ -311,6 +317,7 @@ def one(request_id: str) -> Response:
         models=models_text(record),
         chosen=chosen_text(record),
         tokens=tokens_text(record),
+        answer=answer_text(record),
         links=_related(record),
         text=as_text(record, view, names),
         content=records.content(record.record_id),

@@ -29,7 +29,14 @@ from chat2api.web.desk.settings_form import (
     seen,
     with_kept,
 )
-from chat2api.web.desk.settings_words import in_words, label_of, rows_of, source_words
+from chat2api.web.desk.settings_words import (
+    in_words,
+    label_of,
+    mistake_words,
+    rows_of,
+    source_words,
+    trouble_words,
+)
 from chat2api.web.forms import read_admin_form
 from chat2api.web.json import json_response
 from chat2api.web.languages import gettext
@@ -107,6 +114,7 @@ def _form(
         status=status,
         effective=config.effective(),
         broken=config.trouble,
+        trouble_words=trouble_words,
         running_since=clock_time(loaded.loaded_at) if loaded else "",
         unreadable=unreadable,
         clip=clip,
@@ -128,7 +136,7 @@ def _view() -> tuple[dict[str, Any] | None, str]:
         return runtime().config.view(), ""
     except NoConfigFile:
         return None, gettext(
-            "There is no configuration file: every setting comes from the environment or is the default. To change settings here, copy conf/app.demo.yaml to conf/app.dev.yaml and restart."
+            "There is no configuration file: every setting comes from the environment or is the default. To change settings here, copy conf/app.demo.yaml to conf/app.dev.yaml and restart. The copy changes nothing by itself: keys and address stay as they are."
         )
     except InternalError as error:
         return None, error.message
@@ -177,16 +185,12 @@ def _fixed() -> dict[str, str]:
     return fixed | {home.field: fixed[home.setting] for home in HOMES if home.setting in fixed}
 
 
-def _reloads(revision: str) -> list[tuple[float, str]]:
-    """Which workers took over the file as it is now: when, who."""
+def _reloads(revision: str) -> list[float]:
+    """When workers took over the file as it is now, the last of them last."""
     entries = runtime().audit.recent(
         _MOST_RELOADS, which=AuditFilter(action="config_loaded", actor="system")
     )
-    return [
-        (entry.at, str(entry.detail.get("worker", "")))
-        for entry in reversed(entries)
-        if entry.detail.get("revision") == revision
-    ]
+    return [entry.at for entry in reversed(entries) if entry.detail.get("revision") == revision]
 
 
 # --- changing
@@ -284,7 +288,7 @@ def _explained(error: Chat2ApiError) -> str:
         )
     name, _, reason = error.message.partition(": ")
     field = name.removeprefix("settings.")
-    return f"{label_of(field)}: {clip(reason)}" if reason else clip(error.message)
+    return f"{label_of(field)}: {mistake_words(reason)}" if reason else clip(error.message)
 
 
 def _anchor(param: str) -> str:

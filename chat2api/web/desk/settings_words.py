@@ -14,6 +14,11 @@ from chat2api.settings.mask import clip
 from chat2api.settings.model import Settings
 from chat2api.web.languages import gettext, ngettext
 
+_NUMBER = re.compile(
+    r"must be (?P<what>a whole number|a number)(?: from (?P<least>\S+)| above (?P<above>\S+))?"
+    r"(?: (?:up )?to (?P<most>\S+))?"
+)
+_ONE_OF = re.compile(r"must be (?P<names>[\w, ]+ or [\w, ]+)")
 _UNTOUCHED = re.compile(r"(?P<num>[0-9]+) accounts? untouched")
 _ACCOUNT = re.compile(r"account (?P<name>.*) (?P<what>added|removed)", re.DOTALL)
 _ACCOUNT_CHANGED = re.compile(r"account (?P<name>.*): (?P<fields>[a-z_, ]+) changed", re.DOTALL)
@@ -141,6 +146,62 @@ def _label_of_records(name: str) -> str:
             return gettext("Keep sums of usage, days")
         case _:
             return name
+
+
+# --- mistakes
+
+
+def mistake_words(reason: str) -> str:
+    """What is wrong with a value; `settings` speaks English."""
+    reason = reason.rstrip(".")
+    if match := _NUMBER.fullmatch(reason):
+        return " ".join(filter(None, (_kind_of_number(match["what"]), _range_words(match))))
+    if match := _ONE_OF.fullmatch(reason):
+        return gettext("It must be one of: %(names)s.", names=clip(match["names"]))
+    match reason:
+        case "must be a time zone such as Europe/Berlin or Asia/Shanghai":
+            return gettext("It must be a time zone such as Asia/Shanghai.")
+        case "must be an http:// or https:// address":
+            return gettext("It must be an http:// or https:// address.")
+        case "must look like http://, https:// or socks5://[user:password@]host:port":
+            return gettext("It must look like socks5://user:password@host:port.")
+        case "must not be empty":
+            return gettext("It must not be empty.")
+        case _ if reason.startswith("is not valid YAML"):
+            return gettext("It is not valid YAML.")
+        case _:
+            return clip(reason)
+
+
+def _kind_of_number(what: str) -> str:
+    return (
+        gettext("It must be a whole number.")
+        if what == "a whole number"
+        else gettext("It must be a number.")
+    )
+
+
+def _range_words(match: re.Match[str]) -> str:
+    least, above, most = match["least"], match["above"], match["most"]
+    if least and most:
+        return gettext("From %(least)s to %(most)s.", least=least, most=most)
+    if least:
+        return gettext("At least %(least)s.", least=least)
+    if above and most:
+        return gettext("More than %(above)s, at most %(most)s.", above=above, most=most)
+    if above:
+        return gettext("More than %(above)s.", above=above)
+    return gettext("At most %(most)s.", most=most) if most else ""
+
+
+def trouble_words(message: str) -> str:
+    """What is wrong with the file: "retry_times (app.dev.yaml line 14)=x: must be …"."""
+    where, _, reason = message.partition(": ")
+    if not reason:
+        return clip(message)
+    name = re.split(r"[ =]", where, maxsplit=1)[0]
+    told = mistake_words(reason)
+    return f"{label_of(clip(name))}: {told}"
 
 
 # --- changes

@@ -110,7 +110,9 @@ def page() -> Response:
         return _empty(asked)
     latency = usage.latency(since, until)
     tops = usage.tops(asked.by, since, until, most=MOST_SERIES)
-    codes = usage.tops("code", since, until, most=_MOST_CODES)
+    # One more: callers who hung up have a code, and did not fail.
+    codes = usage.tops("code", since, until, most=_MOST_CODES + 1)
+    codes = [one for one in codes if one.failed][:_MOST_CODES]
     words = _Words(asked, names_of(*_ids(asked.by, tops)))
     return render_desk(
         "desk/usage.html",
@@ -325,8 +327,8 @@ def _code_bars(asked: Asked, codes: Sequence[UsageSum]) -> tuple[Bar, ...]:
         [
             Bar(
                 one.value or gettext("without a code"),
-                one.requests,
-                thousands(one.requests),
+                one.failed,
+                thousands(one.failed),
                 _requests(since, until, state="failed", code=one.value),
                 BAD,
             )
@@ -373,4 +375,4 @@ def _csv_rows(
 ) -> Iterator[Sequence[object]]:
     for (index, value), numbers in sorted(sums.items()):
         begins = datetime.fromtimestamp(asked.span.buckets[index].begins_at, asked.zone)
-        yield (begins.isoformat(), value, words.value(value), *numbers)
+        yield (begins.isoformat(), value, words.value(value) if value else "", *numbers)

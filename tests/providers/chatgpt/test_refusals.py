@@ -256,3 +256,8 @@ def test_anything_is_survived(status: int, document: Any, header: str) -> None:
     for body in (json.dumps(document), json.dumps(document).encode()[:-1], header):
         error = classify(status, JSON, {"Retry-After": header}, body, NOW)
         assert 400 <= error.info.status < 600
+
+
+def test_the_upstreams_own_status_is_kept() -> None:
+    error = classify(403, JSON, {}, b'{"detail": "Unusual activity"}', NOW)
+    assert (error.status, error.upstream_status) == (502, 403)

@@ -123,6 +123,31 @@ def test_pausing_can_be_undone(desk: Desk) -> None:
     desk.post("/admin/accounts/undo", status=404, ticket="made up")
 
 
+def test_undoing_keeps_the_filter_of_the_list(desk: Desk) -> None:
+    ids = desk.add(2, plan="team")
+    there = "/admin/accounts?plan=team"
+    answer = desk.post(action="pause", id=ids, next=there)
+    assert answer.headers["Location"] == there
+    told = desk.told(there)
+    fields = dict(re.findall(r'name="(ticket|next)" value="([^"]*)"', told))
+    assert fields["next"] == there
+    answer = desk.post("/admin/accounts/undo", **fields)
+    assert answer.headers["Location"] == there
+    assert desk.states(ids) == ["active"] * 2
+
+
+def test_the_header_knows_of_a_change_at_once(desk: Desk) -> None:
+    ids = desk.add(2)
+    desk.site.runtime.desk.summary.forget()
+    assert "2 of 2 usable" in desk.text()
+    desk.script(action="pause", id=ids[:1])
+    assert "1 of 2 usable" in desk.text()
+    desk.post(action="resume", id=ids[:1])
+    assert desk.site.runtime.desk.summary.counts().usable == 2
+    desk.site.runtime.book.pause(ids)  # as another process would, whose answer led here
+    assert "0 of 2 usable" in desk.text()
+
+
 def test_all_that_match(desk: Desk) -> None:
     ids = desk.add(3, plan="team") + desk.add(2, plan="free")
     assert desk.script(action="pause", all="1", plan="team")["done"] == 3

@@ -26,7 +26,7 @@ def test_who_where_and_why(site: Any) -> None:
     detail = {"reason": "over\u202e the limit", "until": 7, "empty": ""}
     found = told(site, "limited", actor="session x", request_id="req_1", detail=detail)
     assert found.href == "/admin/requests/req_1"
-    assert found.actor == "session x"
+    assert found.actor == "somebody signed in (x)"
     assert found.more == "over\N{REPLACEMENT CHARACTER} the limit · until: 7"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chat2api.errors import StorageUnavailable
+from chat2api.store.account_events import AccountEvent
 from chat2api.web.desk.account_one import Given, show_one
 
 from .test_accounts import Pool
@@ -71,3 +72,27 @@ def test_what_was_typed_stands_in_the_form(pool: Pool) -> None:
     text = typed.get_data(as_text=True)
     assert ">typed</textarea>" in text
     assert 'aria-invalid="true" aria-describedby="about-concurrency"' in text
+
+
+def test_it_leads_to_a_request_only_where_one_met_something(pool: Pool) -> None:
+    (one,) = pool.add()
+    event = AccountEvent(0, one, pool.site.store.now(), "cooling", request_id="req_met")
+    pool.site.runtime.desk.events.add([event])
+    link = '<a href="/admin/requests/req_met">The request that met it</a>'
+    now = pool.site.store.now()
+    pool.set(one, last_used_at=now, reason_at=now)
+    well = pool.text(f"/admin/accounts/{one}")
+    assert "Nothing speaks against it." in well
+    assert link not in well
+    assert "Learnt" not in well
+    pool.set(
+        one, reason="upstream_challenge_required", reason_at=now - 700, cooling_until=now - 100
+    )
+    rested = pool.text(f"/admin/accounts/{one}")
+    assert "it rested: Upstream asks for a human check." in rested
+    assert link in rested
+    until = now + 500
+    pool.set(one, cooling_until=until, selectable=False, wake_at=until)
+    rests = pool.text(f"/admin/accounts/{one}")
+    assert "Upstream asks for a human check. It comes back by itself at " in rests
+    assert link in rests

@@ -122,11 +122,32 @@ def test_there_is_evidence_for_each(
         ({"state": "needs_login"}, "Its token has ended, and cannot be renewed."),
         ({"model_limits": dict.fromkeys("abcdefg", NOW + 9)},
          "Upstream's limit for a, b, c, d, e…."),
-        ({"reason": "upstream_timeout"}, "Upstream did not answer in time."),
+        ({"reason": "upstream_timeout", "resting_until": NOW + 9},
+         "Upstream did not answer in time."),
+        ({"reason": "upstream_timeout"}, "Nothing speaks against it."),
     ],
 )  # fmt: skip
 def test_what_upstream_said(said: Any, changes: dict[str, Any], text: str) -> None:
     assert said(lambda row: evidence_of(row, NOW), **changes).said == text
+
+
+def test_what_was_so_is_told_as_past(said: Any) -> None:
+    past = {"reason": UpstreamChallenge.code, "reason_at": NOW - 700, "rested_until": NOW - 100}
+    found = said(lambda row: evidence_of(row, NOW), **past)
+    time = said(lambda row: short_time(NOW - 100))
+    assert found.said == f"Until {time} it rested: Upstream asks for a human check."
+    assert (found.next, found.at, found.is_met) == ("", NOW - 700, True)
+    resting = past | {"state": "cooling", "until": NOW + 600, "rested_until": NOW + 600}
+    found = said(lambda row: evidence_of(row, NOW), **resting)
+    time = said(lambda row: short_time(NOW + 600))
+    assert found.said == "Upstream asks for a human check."
+    assert found.next == f"It comes back by itself at {time}."
+
+
+def test_where_nothing_was_met_nothing_was_learnt(said: Any) -> None:
+    for changes in ({"reason_at": NOW}, {"reason": "rate_limit_exceeded", "reason_at": NOW}):
+        found = said(lambda row: evidence_of(row, NOW), **changes)
+        assert (found.said, found.at, found.is_met) == ("Nothing speaks against it.", None, False)
 
 
 @pytest.mark.parametrize(

@@ -275,7 +275,7 @@ def test_scripts_look_and_take(site: Any) -> None:
     ticket = told.pop("ticket")
     assert told == {
         "status": "success", "new": 1, "newer": 0, "ended": 0, "same": 0, "seeds": 0,
-        "conversations": 0, "unreadable": 1,
+        "conversations": 0, "unreadable": 1, "repeated": 0,
         "skipped": [{"where": "pasted text line 2", "reason": "not a token"}],
     }  # fmt: skip
     taken = site.send("POST", "/admin/add/import", key=PASSWORD, json={"ticket": ticket})
@@ -297,3 +297,25 @@ def test_chinese(site: Any, browser: Browser) -> None:
     site.client.set_cookie("lang", "zh")
     page = browser.hand_in(access("a"), access("b", ends=NOW - 1), "junk")
     assert summary(page) == ["+ 新增 1 个", "! 已过期 1 个", "? 1 行无法识别"]
+
+
+def test_what_is_there_beside_what_has_ended(site: Any, browser: Browser) -> None:
+    there = [access("a"), access("b"), access("c")]
+    browser.take(browser.hand_in(*there), "new")
+    page = browser.hand_in(*there, access("over", ends=NOW - DAY))
+    assert "Nothing new: 3 are here already, 1 has expired." in page
+    assert 'data-none="Import"' in page
+
+
+def test_a_line_pasted_twice_is_told(browser: Browser) -> None:
+    one = access("ann")
+    assert summary(browser.hand_in(one, one)) == ["+ 1 new", "= 1 named twice"]
+
+
+def test_what_only_begins_like_a_token_is_taken_with_a_remark(browser: Browser) -> None:
+    """As on /tokens, which takes it too: only the upstream can tell."""
+    doubt = "cannot be read; check it once it is taken"
+    page = browser.hand_in('{"access_token": "eyJhbGciOi.not.real"}')
+    assert summary(page) == ["+ 1 new"]
+    assert doubt in page
+    assert doubt not in browser.hand_in(access("ann"), refresh(), "fk-of-a-relay")

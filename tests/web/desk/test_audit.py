@@ -77,6 +77,23 @@ def test_filters_stand_in_the_address(site: Any, audit: Audit) -> None:
     assert "No entry matches." in text(site, "/admin/audit?actor=nobody")
 
 
+def test_what_is_called_the_same_stands_once_in_the_menu(site: Any, audit: Audit) -> None:
+    audit.note("cli", "", "disable accounts", "one.")
+    audit.note("session abc", "", "pause accounts", "two.")
+    audit.note("session abc", "", "export accounts", "three.")
+    audit.note("session abc", "", "fetch export", "four.")
+    for action in ("disable accounts", "pause accounts"):
+        page = text(site, f"/admin/audit?action={action.replace(' ', '+')}")
+        assert "one." in page
+        assert "two." in page
+        assert "three." not in page
+        assert f'<option value="{action}" selected>' in page
+        words = re.findall(r"<option[^>]*>([^<]*)<", page)
+        assert len(words) == len(set(words))
+    assert "the command line" in page
+    assert "session abc" in page
+
+
 def test_days_are_the_readers(site: Any, key_store: Any) -> None:
     site.given["tz"] = "Asia/Shanghai"
     site.send("POST", "/admin/sign-in", key=None, headers=HTML, data={"password": PASSWORD})
@@ -148,3 +165,11 @@ def test_details(site: Any) -> None:
             Detail("f", "–"),
         ]
         assert details_of({"rpm": {"from": None, "to": 5}}) == [Detail("rpm", "5", "–")]
+
+
+def test_nought_is_a_number(site: Any) -> None:
+    with site.app.test_request_context("/"):
+        assert details_of({"seconds": 0, "share": 0.0}) == [
+            Detail("seconds", "0"),
+            Detail("share", "0.0"),
+        ]

@@ -21,6 +21,8 @@ from chat2api.web.desk.audit_words import action_words
         ("pause accounts", "Accounts paused"),
         ("change configuration", "Configuration changed"),
         ("something new\u202e", "something new\ufffd"),
+        ("disable accounts", "Accounts paused"),
+        ("sign in failed", "Sign-in failed"),
         ("", ""),
     ],
 )
@@ -34,7 +36,20 @@ def test_every_action_that_is_noted_has_words(site: Any) -> None:
     texts = [path.read_text("utf-8") for path in package.rglob("*.py")]
     noted = {name for text in texts for name in re.findall(r'note_change\(\s*"([^"]+)"', text)}
     noted |= {f"{action} accounts" for action in ACTIONS} | {LOGGED_IN, "login refused"}
-    assert len(noted) > 30
+    for pattern in (
+        r'\bshop\.note\(\s*"([^"]+)"',
+        r'\b_Change\(\s*"([^"]+)"',
+        r'\b_note\(store, "([^"]+)"',
+        r'\b_tell\("([^"]+)"',
+        r'\bnote\("([a-z]+_[a-z_]+)", \{',
+        r'\.note\(\s*(?:"\w*"|actor|admin_actor\(\)), (?:""|address), "([^"]+)"',
+        r'\bwrong: str = "([^"]+)"',
+        r'_judged\(secret, "([^"]+)"',
+    ):
+        found = {name for text in texts for name in re.findall(pattern, text)}
+        assert found, pattern
+        noted |= found
+    assert len(noted) > 45
     with site.app.test_request_context("/?lang=zh"):
         assert {action for action in noted if action_words(action).isascii()} == set()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -14,6 +16,7 @@ from chat2api.store.traces import AttemptRecord, Candidates, Trace
 from chat2api.web.charts import Span
 from chat2api.web.desk.explained import (
     account_href,
+    answer_text,
     as_text,
     chosen_text,
     explained,
@@ -22,16 +25,17 @@ from chat2api.web.desk.explained import (
     verdict_of,
 )
 from chat2api.web.desk.names import Names
+from chat2api.web.times import short_time
 
 NAMES = Names({"key_1": "phone"}, {"a": "alice@example.com", "b": "team-03"})
 LIMITED = AttemptRecord(
-    1, "pool", "b", "rate_limit_exceeded", 429, "Too many.", 2160.0, 0.1, 0.4, None
-)
+    1, "pool", "b", "rate_limit_exceeded", 429, "Too many.", 2160.0, 0.1, 0.4, None, upstream_status=429
+)  # fmt: skip
 GOOD = AttemptRecord(2, "pool", "a", "", 200, "", None, 0.5, 7.5, 0.9, 0.2, True)
 RECORD = RequestRecord(
     "req_1", 1_795_824_000.0, 8.1, 200, False, model="gpt-5", answered_by="gpt-5", key_id="key_1",
     account_id="a", attempts=2, prompt_tokens=812, completion_tokens=1204,
-    trace=Trace((LIMITED, GOOD), Candidates(200, 160, 18, 28, 0, 12, 0, 0), 0.1, "random", ("tools: as text",)),
+    trace=Trace((LIMITED, GOOD), Candidates(200, 142, 18, 28, 0, 12, 0, 0), 0.1, "random", ("tools: as text",)),
 )  # fmt: skip
 FAILED = replace(
     RECORD, status=502, failed=True, code="upstream_timeout", trace=Trace(message="No answer.")
@@ -135,5 +139,82 @@ def test_as_text() -> None:
     ):
         assert part in text
     failed = as_text(FAILED, explained(FAILED, NAMES), NAMES)
-    assert "Upstream's side · 502 upstream_timeout" in failed
+    assert "Upstream's side · we answered 502 · upstream_timeout" in failed
     assert "No answer." in failed
+
+
+def test_our_status_is_not_the_upstreams() -> None:
+    met = replace(LIMITED, code="upstream_challenge_required", status=502)
+    (known,) = explained(
+        replace(FAILED, trace=Trace((replace(met, upstream_status=403),))), NAMES
+    ).attempts
+    (unknown,) = explained(
+        replace(FAILED, trace=Trace((replace(met, upstream_status=0),))), NAMES
+    ).attempts
+    assert "upstream answered 403" in known.facts
+    assert not [fact for fact in (*known.facts, *unknown.facts) if "502" in fact]
+    assert not [fact for fact in unknown.facts if "answered" in fact]
+
+
+def test_what_was_answered() -> None:
+    left = replace(RECORD, status=499, code="client_gone", trace=Trace())
+    assert [
+        answer_text(one)
+        for one in (
+            RECORD,
+            FAILED,
+            replace(FAILED, trace=Trace(begun_with=200)),
+            left,
+            replace(left, trace=Trace(begun_with=200)),
+        )
+    ] == [
+        "we answered 200",
+        "we answered 502",
+        "200, then an error event",
+        "nobody was there to be answered",
+        "200, not heard to its end",
+    ]
+
+
+def test_a_caller_who_hung_up() -> None:
+    met = replace(LIMITED, code="client_gone", status=499, message="", upstream_status=0)
+    left = replace(RECORD, status=499, code="client_gone", attempts=1, trace=Trace((met,)))
+    view = explained(left, NAMES)
+    assert (view.sentence, view.side) == ("The caller hung up before the end.", "")
+    assert (view.role, view.glyph) == ("off", "leave")
+    assert [span.kind for span in view.lanes[0].spans] == ["good"]
+
+
+def test_groups_add_up_and_those_that_were_tried_are_among_them() -> None:
+    found = Candidates(5, 4, 0, 0, 1, 0, 0, 1)
+    view = explained(replace(FAILED, trace=Trace(candidates=found)), NAMES)
+    assert view.candidates == ["5 accounts", "4 ready", "1 limited for this model"]
+    assert view.tried == "1 of them was tried for this request"
+    assert explained(RECORD, NAMES).tried == ""
+
+
+def test_who_is_put_to_rest_for_where_it_came_from_comes_back(site: Any) -> None:
+    code = "upstream_challenge_required"
+    met = AttemptRecord(1, "pool", "a", code, 502, "", None, 0.5, 1.5, None)
+    direct = AttemptRecord(2, "direct", "", code, 502, "", None, 0.5, 1.5, None)
+    record = RequestRecord(
+        "req_1", time.time() - 3600, 3.0, 502, True, code, trace=Trace(attempts=(met, direct))
+    )
+    first, second = explained(record, NAMES).attempts
+    assert first.pill.word == "Upstream asks for a human check."
+    ends = short_time(record.at + 2 + site.runtime.settings.access_denied_seconds)
+    assert f"the account rests until {ends}" in first.facts
+    assert not any("rests" in fact for fact in second.facts)
+
+
+def test_short_limits_are_told_to_the_second_and_what_is_over_is_no_advice() -> None:
+    at = time.time() - 3600
+    met = AttemptRecord(1, "pool", "a", "rate_limit_exceeded", 429, "", 30.0, 0.0, 1.0, None)
+    trace = Trace(attempts=(met,), retry_after=30.0)
+    record = RequestRecord("req_1", at, 1.0, 429, True, "rate_limit_exceeded", trace=trace)
+    view = explained(record, NAMES)
+    (limit,) = [fact for fact in view.attempts[0].facts if fact.startswith("limited until")]
+    assert re.search(r"\d\d:\d\d:\d\d$", limit)
+    assert view.retry_at is None
+    fresh = replace(record, at=time.time())
+    assert explained(fresh, NAMES).retry_at == pytest.approx(fresh.at + 31)

@@ -170,6 +170,9 @@ def test_the_password_is_asked_for_again(site: Any, browser: Browser, fields: An
     assert answer.status_code == 403
     assert "That password is wrong. Nothing was exported." in page
     assert 'value="selected" checked' in page
+    refused = [one for one in site.runtime.audit.recent() if one.action == "password refused"]
+    assert [one.detail for one in refused] == ([{"tries": 1}] if fields.get("password") else [])
+    assert all(one.actor.startswith("session ") for one in refused)
     assert (noted(site), rows(site.store, parcels)) == ([], [])
     headers = {"X-CSRF-Token": browser.csrf}
     script = site.send("POST", "/admin/export/prepare", key=None, headers=headers, json=fields)
@@ -193,3 +196,14 @@ def test_a_script_gets_it_at_once(site: Any) -> None:
     for body in ({"format": "zip"}, {"id": "acc_none", "scope": "selected"}):
         refused = site.send("POST", "/admin/export/prepare", key=PASSWORD, json=body)
         assert refused.status_code == 400
+
+
+def test_enter_in_the_field_of_the_password_makes_the_file(site: Any, browser: Browser) -> None:
+    """What Enter means in a form is its first button, wherever that stands."""
+    put(site, NewAccount(refresh_token=refresh()))
+    page = browser.page("/admin/export")
+    form = page.split('action="/admin/export/prepare"')[1].split("</form>")[0]
+    first = re.findall(r"<button[^>]*>", form)[0]
+    assert "formaction" not in first
+    assert "formnovalidate" not in first
+    assert "disabled" not in first

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from typing import Any
 
 import pytest
@@ -72,7 +73,7 @@ def view(**given: Any) -> JobView:
     plain: dict[str, Any] = {
         "job_id": "job_1", "kind": "renew", "actor": "", "state": "running", "total": 500, "done": 312,
         "ok": 287, "failed": 18, "skipped": 7, "created_at": 0.0, "started_at": 1000.0,
-        "ended_at": None, "cancelled": False, "message": "",
+        "ended_at": None, "cancelled": False, "message": "", "is_held": True,
     }  # fmt: skip
     return JobView(**{**plain, **given})
 
@@ -119,7 +120,7 @@ def test_the_list(browser: Browser, book: JobBook) -> None:
     assert f'href="/admin/jobs/{job_id}"' in page
     assert "Renew 6 accounts" in page
     assert "3 of 6 · 2 renewed · 1 failed" in page
-    assert "session abc" in page
+    assert "somebody signed in (abc)" in page
 
 
 def test_a_running_job(browser: Browser, book: JobBook) -> None:
@@ -250,3 +251,30 @@ def test_a_form_without_its_token_changes_nothing(browser: Browser, book: JobBoo
 @pytest.mark.parametrize("path", ["", "/result.csv"])
 def test_there_is_no_such_job(browser: Browser, path: str) -> None:
     assert browser.get(f"/admin/jobs/job_of_nobody{path}").status_code == 404
+
+
+def test_nobody_works_on_it(site: Any) -> None:
+    """No time is told for what nobody does."""
+    lost = view(is_held=False)
+    with site.app.test_request_context("/"):
+        assert progress_of(lost, 1066.0) == (
+            "312 of 500 · 287 renewed · 18 failed · 7 skipped · waiting for a worker to take it over"
+        )
+        assert "worker" not in progress_of(view(state="done"), 1e6)
+        assert "worker" not in progress_of(view(state="waiting", done=0), 1e6)
+
+
+def test_chips_follow_the_bar(browser: Browser, book: JobBook) -> None:
+    job_id = started(book, done=1)
+    page = browser.text(f"/admin/jobs/{job_id}")
+    chips = dict(re.findall(r'data-count="(\w+)"([^>]*)>', page))
+    assert [name for name, rest in chips.items() if "hidden" not in rest] == [
+        "all",
+        "done",
+        "waiting",
+    ]
+    assert list(chips) == ["all", "failed", "skipped", "done", "waiting"]
+    answer = browser.site.send("GET", f"/admin/jobs/{job_id}", key=PASSWORD)
+    counts = answer.get_json()["counts"]
+    assert counts == {"all": 6, "failed": 0, "skipped": 0, "done": 1, "waiting": 5}
+    assert set(counts) == set(chips)

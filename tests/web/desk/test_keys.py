@@ -191,7 +191,7 @@ def test_what_the_list_tells(site: Any) -> None:
     assert "0 of 1" in page
     assert "sk-key...uite" in page
     assert KEY not in page
-    assert "rests while AUTHORIZATION is set" in page
+    assert "not in force: keys are configured in AUTHORIZATION" in page
     assert f"/admin/keys/{FIRST}/revoke" in page
     assert "read-only" in page
 

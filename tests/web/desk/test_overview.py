@@ -94,6 +94,48 @@ def test_health_in_a_sentence(
     assert sentence(page(site, "?lang=zh")) != expected
 
 
+def limits(site: Any, ids: list[str], model: str, seconds: float) -> None:
+    until = site.store.now() + seconds
+    made = [{"account_id": one, "limit_key": model, "until": until} for one in ids]
+    insert = tables.account_limits.insert()
+    site.store.database.write(lambda connection: connection.execute(insert, made))
+
+
+def test_accounts_that_are_limited_for_what_is_asked_are_no_comfort(site: Any, csrf: str) -> None:
+    site.store.clock.at = time.time()
+    site.send("POST", "/admin/sign-in", key=None, headers=HTML, data={"password": PASSWORD})
+    ids = add(site, *"abcde")
+    limits(site, ids[:3], "gpt-<5>", 3600)
+    asked(site, 3)
+    text = page(site)
+    assert sentence(text) == "All well. All 5 accounts can answer now."
+    assert "cannot be told yet" in text
+    limits(site, ids[3:], "gpt-<5>", 60)
+    text = page(site)
+    assert re.fullmatch(
+        r"No account is free for gpt-&lt;5&gt; now; the first comes back at [\d:]{8}\.",
+        sentence(text),
+    )
+    assert 'class="verdict bad"' in text
+    assert "0 of 5 free for gpt-&lt;5&gt;" in text
+    assert "at this pace" not in text
+    assert "cannot be told yet" not in text
+    assert sentence(page(site, "?lang=zh")).startswith("目前没有账号可用于 gpt-&lt;5&gt;")
+    pulse = site.send("GET", "/admin/pulse", key=PASSWORD).get_json()
+    assert (pulse["role"], pulse["short"]) == ("bad", "0 of 5 free for gpt-<5>")
+
+
+def test_few_that_are_free_for_what_is_asked(site: Any, csrf: str) -> None:
+    site.store.clock.at = time.time()
+    site.send("POST", "/admin/sign-in", key=None, headers=HTML, data={"password": PASSWORD})
+    limits(site, add(site, *"abcde")[:4], "gpt-<5>", 86_400 * 2)
+    asked(site, 3)
+    text = page(site)
+    found = "Few are left for gpt-&lt;5&gt;: 1 of 5 accounts. The next comes back at "
+    assert sentence(text).startswith(found)
+    assert 'class="verdict wait"' in text
+
+
 def test_how_long_it_lasts_is_told_only_with_a_pace(site: Any, csrf: str) -> None:
     add(site, "ann")
     assert "cannot be told yet: 0 requests in the last hour" in page(site)

@@ -49,7 +49,7 @@ def made(request_id: str = "req_1", **more: Any) -> RequestRecord:
 
 
 def rotated(first: str, second: str) -> RequestRecord:
-    candidates = Candidates(200, 160, 18, 28, 0, 12, 0, 0)
+    candidates = Candidates(200, 142, 18, 28, 0, 12, 0, 0)
     trace = Trace(
         attempts=(failing(1, first, "rate_limit_exceeded"), working(2, second)),
         candidates=candidates,
@@ -319,3 +319,24 @@ def test_in_chinese(site: Any, operator: Any) -> None:
     site.runtime.desk.records.add([rotated(first, second)])
     assert "已由第二个账号完成" in operator("/admin/requests/req_1?lang=zh").text
     assert "请求" in operator("/admin/requests?lang=zh").text
+
+
+def test_a_caller_who_hung_up_has_a_word_of_its_own(site: Any, operator: Any) -> None:
+    left = made(status=499, code="client_gone", trace=Trace(begun_with=200))
+    site.runtime.desk.records.add([left])
+    words = text_of(operator("/admin/requests"))
+    assert "Hung up" in words
+    assert "The caller hung up before the end." in words
+    page = operator("/admin/requests/req_1")
+    assert "200, not heard to its end" in text_of(page)
+    assert "It worked" not in text_of(page)
+    assert "Hung up" not in text_of(operator("/admin/requests?state=failed"))
+
+
+def test_a_file_says_nothing_where_there_is_nothing(site: Any, operator: Any) -> None:
+    site.runtime.desk.records.add([made(account_id="", key_id="")])
+    text = operator("/admin/requests.csv").get_data(as_text=True).removeprefix("\ufeff")
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert (row["account"], row["account_id"], row["key"]) == ("", "", "")
+    (facts,) = operator("/admin/requests", Accept="application/json").get_json()["requests"]
+    assert (facts["account"], facts["account_id"], facts["key"]) == (None, None, None)

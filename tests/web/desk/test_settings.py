@@ -163,7 +163,19 @@ def test_a_broken_edit_is_told_with_its_line(browser: Browser, source: Source) -
     source.problem = Problem()
     text = browser.open()
     assert "The file has an error in line 14. Still running on the version of " in text
-    assert "must be a whole number" in text
+    assert text.count("It must be a whole number.") == 1
+    assert "since then" not in text
+    other = browser.open("/admin/audit")
+    assert "The configuration file has an error." in other
+    assert "Further attempts after the first: It must be a whole number." in other
+    chinese = browser.open("/admin/settings?lang=zh")
+    assert "必须是整数。" in chinese
+    assert "must be" not in chinese
+
+
+def test_a_mistake_is_told_in_the_readers_language(browser: Browser, source: Source) -> None:
+    text = browser.review(setting__queue_seconds="-3")
+    assert "It must be a number. More than 0, at most 86400." in text
 
 
 def test_without_a_file_it_is_read_only_and_says_so(site: Any) -> None:
@@ -247,7 +259,7 @@ def test_what_is_refused_comes_back_with_all_that_was_typed(
         setting__retry_times="many", keys__new=CAROL, proxy="http://u:planted9@new:1"
     )
     assert browser.status == 400
-    assert "Further attempts after the first: must be a whole number" in text
+    assert "Further attempts after the first: It must be a whole number. From " in text
     assert 'href="#setting-retry_times"' in text
     fields = browser.fields()
     assert (fields["setting.retry_times"], fields["proxy"]) == ("many", "http://***@new:1")
@@ -326,9 +338,8 @@ def test_which_workers_took_it_over(browser: Browser, site: Any, source: Source)
             "system", "", "config_loaded", "", {"worker": worker, "revision": seen}
         )
     text = browser.open()
-    assert "worker-1" in text
-    assert "worker-2" in text
-    assert "worker-3" not in text
+    assert "2 workers took this version over, the last at " in text
+    assert "worker-1" not in text
 
 
 def test_the_copy_of_before_can_be_deleted(browser: Browser, source: Source) -> None:

@@ -6,14 +6,60 @@ from typing import Any
 
 import pytest
 
-from chat2api.settings.config_plain import NAMES
+from chat2api.settings.config_plain import NAMES, plain_fields
+from chat2api.settings.fields import Kind
 from chat2api.web.desk.settings_words import (
     default_words,
     in_words,
     label_of,
+    mistake_words,
     rows_of,
     source_words,
+    trouble_words,
 )
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        (
+            "must be a number above 0 up to 86400.",
+            "It must be a number. More than 0, at most 86400.",
+        ),
+        ("must be a whole number from 0 to 9", "It must be a whole number. From 0 to 9."),
+        ("must be a whole number from 1", "It must be a whole number. At least 1."),
+        ("must be a number above 0", "It must be a number. More than 0."),
+        ("must be a number up to 9", "It must be a number. At most 9."),
+        ("must be auto, prefix or off", "It must be one of: auto, prefix or off."),
+        ("must not be empty", "It must not be empty."),
+        ("is not valid YAML (line 3, column 1)", "It is not valid YAML."),
+        ("is odd\u202e", "is odd\ufffd"),
+    ],
+)
+def test_a_mistake(site: Any, reason: str, words: str) -> None:
+    with site.app.test_request_context("/"):
+        assert mistake_words(reason) == words
+
+
+def test_what_can_go_wrong_with_a_form_is_told_in_chinese(site: Any) -> None:
+    fields = [plain_fields()[name] for name in NAMES]
+    fields = [field for field in fields if field.kind is not Kind.TEXT]
+    checks = ["must be a time zone such as Europe/Berlin or Asia/Shanghai"]
+    checks += ["must be an http:// or https:// address"]
+    checks += ["must look like http://, https:// or socks5://[user:password@]host:port"]
+    with site.app.test_request_context("/?lang=zh"):
+        for reason in [*(f"must be {field.allowed}" for field in fields), *checks]:
+            assert not mistake_words(reason).isascii(), reason
+
+
+def test_trouble_with_the_file(site: Any) -> None:
+    with site.app.test_request_context("/"):
+        told = trouble_words("retry_times (app.dev.yaml line 3)=x: must be a whole number")
+        assert told == "Further attempts after the first: It must be a whole number."
+        assert trouble_words("app.dev.yaml: is not valid YAML (line 1, column 2)") == (
+            "app.dev.yaml: It is not valid YAML."
+        )
+        assert trouble_words("app.dev.yaml is empty") == "app.dev.yaml is empty"
 
 
 @pytest.mark.parametrize(

@@ -159,3 +159,19 @@ def test_in_chinese(site: Any, operator: Any) -> None:
     page = operator("/admin/usage?lang=zh&range=24h")
     assert "3 次请求" in page.text
     assert "按小时统计的请求数" in page.text
+
+
+def test_callers_who_hung_up_are_no_errors(site: Any, operator: Any) -> None:
+    left = UsagePoint(NOW, "gpt-5", "first", "acct_a", "client_gone", False, 1, 1, False, None)
+    add(site, left)
+    page = operator("/admin/usage?range=24h")
+    assert "client_gone" not in page.text
+    add(site, point(code="upstream_timeout"))
+    assert "upstream_timeout" in operator("/admin/usage?range=24h").text
+
+
+def test_a_file_has_no_dash_for_no_account(site: Any, operator: Any) -> None:
+    add(site, point(model=""))
+    text = operator("/admin/usage.csv?by=model&range=24h").get_data(as_text=True)
+    (row,) = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
+    assert (row["model"], row["name"]) == ("", "")

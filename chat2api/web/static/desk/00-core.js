@@ -157,7 +157,7 @@ const desk = (() => {
         running.hidden = !now.jobs.length;
         if (now.jobs.length) {
           one("a", running).href = now.jobs[0].href;
-          one("span", running).textContent = now.jobs[0].text;
+          one("span", running).textContent = one("a", running).title = now.jobs[0].text;
         }
         seen = new Date();
         offline.hidden = true;

@@ -97,7 +97,7 @@
   const count = () => {
     const num = desk.all("[name=take]:checked", form)
       .reduce((sum, box) => sum + Number(box.dataset.count), 0);
-    one("span", button).textContent = fill(button.dataset.one, { num });
+    one("span", button).textContent = num ? fill(button.dataset.one, { num }) : button.dataset.none;
     button.disabled = !num;
   };
   form.addEventListener("change", count);

@@ -13,6 +13,11 @@
       progress.max = job.total || 1;
       progress.value = job.done;
       desk.one("#job-text").textContent = job.text;
+      for (const chip of desk.all("[data-count]")) {
+        const count = job.counts[chip.dataset.count];
+        desk.one(".number", chip).textContent = count;
+        if (count) chip.hidden = false;
+      }
       if (quarter(job) > told) {
         told = quarter(job);
         desk.announce(job.text);
