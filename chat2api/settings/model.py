@@ -51,7 +51,8 @@ class Settings(BaseModel):
         "", description="Path before /v1, a kind of password: /PREFIX/v1/…; without it 404."
     )
     public_base_url: BaseUrl | None = Field(
-        None, description="How clients reach this server; for the links and recipes that pages hand out."
+        None,
+        description="How clients reach this server; for links and recipes that pages hand out.",
     )
     trusted_proxies: tuple[Annotated[str, AfterValidator(is_network)], ...] = Field(
         (),

@@ -39,18 +39,14 @@ class _Catalogues(flask_babel.Domain):  # type: ignore[misc]
 @functools.cache
 def catalogue(name: str) -> NullTranslations:
     """The texts of a language; the ids themselves where it has no file."""
-    parts: list[Translations] = []
-    for path in sorted(FOLDER.glob(f"{name}*.po")):
-        compiled = BytesIO()
-        with path.open("rb") as file:
-            write_mo(compiled, read_po(file, locale=name))
-        compiled.seek(0)
-        parts.append(Translations(compiled))
-    if not parts:
+    path = FOLDER / f"{name}.po"
+    if not path.exists():
         return Translations()
-    for part in parts[1:]:
-        parts[0].merge(part)
-    return parts[0]
+    compiled = BytesIO()
+    with path.open("rb") as file:
+        write_mo(compiled, read_po(file, locale=name))
+    compiled.seek(0)
+    return Translations(compiled)
 
 
 # --- texts

@@ -23,6 +23,7 @@ from chat2api.secret import Secret
 from chat2api.store.account_book import ExportedAccount
 from chat2api.web.admin_auth import Admin, confirm, note_change, require_admin
 from chat2api.web.cookies import send_cookie
+from chat2api.web.desk.settings_words import trouble_words
 from chat2api.web.errors import error_response
 from chat2api.web.forms import Form, read_admin_form
 from chat2api.web.json import json_response
@@ -305,6 +306,7 @@ def _lines(result: Result) -> list[int | str]:
 
 def _page(*, result: Result | None = None, problem: str = "", status: int = 200) -> Response:
     held = runtime()
+    trouble = held.config.trouble
     rows = held.book.page(which="failed", most=MOST_FAILED_SHOWN)
     return render_page(
         "tokens.html",

@@ -364,7 +364,9 @@ def test_a_broken_file(start: Open, place: Site, made: Furnished) -> None:
     good = path.read_text()
     page = start()
     try:
-        path.write_text(good + "\nbroken: [\n")
+        saved = path.with_name("saved")  # whole at once, as editors save
+        saved.write_text(good + "\nbroken: [\n")
+        saved.replace(path)
         for _ in range(40):
             page.goto(place.url("/admin/settings"))
             if page.locator(".notice.bad").count():

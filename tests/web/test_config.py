@@ -97,7 +97,11 @@ def test_the_backup_goes_on_request(site: Any, source: Source) -> None:
         assert (answer.status_code, answer.get_json()) == (200, {"removed": removed})
     assert not backup.exists()
     actions = [entry.action for entry in site.runtime.audit.recent()]
-    assert actions == ["delete configuration backup", "change configuration"]
+    assert actions == [
+        "delete configuration backup",
+        "sign in failed",
+        "change configuration",
+    ]
 
 
 def test_who_saves_second_is_told(site: Any, source: Source) -> None:

@@ -42,11 +42,8 @@ def texts() -> frozenset[Any]:
 
 
 def messages(name: str) -> list[Message]:
-    found: list[Message] = []
-    for path in sorted(FOLDER.glob(f"{name}*.po")):
-        with path.open("rb") as file:
-            found += [message for message in read_po(file, locale=name) if message.id]
-    return found
+    with (FOLDER / f"{name}.po").open("rb") as file:
+        return [message for message in read_po(file, locale=name) if message.id]
 
 
 @pytest.mark.parametrize("name", OTHERS)

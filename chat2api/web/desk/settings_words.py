@@ -197,10 +197,10 @@ def _range_words(match: re.Match[str]) -> str:
 def trouble_words(message: str) -> str:
     """What is wrong with the file: "retry_times (app.dev.yaml line 14)=x: must be …"."""
     where, _, reason = message.partition(": ")
-    if not reason:
+    told = mistake_words(reason)
+    if told == clip(reason.rstrip(".")):
         return clip(message)
     name = re.split(r"[ =]", where, maxsplit=1)[0]
-    told = mistake_words(reason)
     return f"{label_of(clip(name))}: {told}"
 
 

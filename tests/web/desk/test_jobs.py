@@ -114,6 +114,22 @@ def test_no_job_yet(browser: Browser) -> None:
     assert "No job yet" in browser.text("/admin/jobs")
 
 
+def test_how_it_went_is_told_in_words(browser: Browser, book: JobBook) -> None:
+    job_id = started(book)
+    for detail in ("it has no refresh token", "upstream_timeout: Upstream took too long.", "<b>"):
+        item = book.take_item(job_id)
+        assert item is not None
+        book.finish_item(job_id, item.position, "failed", detail)
+    page = browser.text(f"/admin/jobs/{job_id}")
+    assert "There is no refresh token." in page
+    assert "Upstream did not answer in time." in page
+    assert "upstream_timeout" not in page
+    assert "&lt;b&gt;" in page
+    chinese = browser.text(f"/admin/jobs/{job_id}?lang=zh")
+    assert "没有刷新令牌。" in chinese
+    assert "由 网页登录者（abc） 发起，" in chinese
+
+
 def test_the_list(browser: Browser, book: JobBook) -> None:
     job_id = started(book, done=2, failed=1)
     page = browser.text("/admin/jobs")

@@ -59,6 +59,8 @@ def test_trouble_with_the_file(site: Any) -> None:
         assert trouble_words("app.dev.yaml: is not valid YAML (line 1, column 2)") == (
             "app.dev.yaml: It is not valid YAML."
         )
+        odd = "app.dev.yaml, line 3: is odd"
+        assert trouble_words(odd) == odd
         assert trouble_words("app.dev.yaml is empty") == "app.dev.yaml is empty"
 
 
