@@ -170,7 +170,7 @@ def _by_session(csrf: str | None) -> Admin:
     return Admin(f"session {session.session_id}", session)
 
 
-def _judged(secret: Secret, wrong: str = "sign in failed", actor: str = "") -> str:
+def _judged(secret: Secret, wrong: str = "sign in failed", actor: str = "stranger") -> str:
     """The hash of a right secret; a wrong one is counted. Also a right one has to wait its turn.
 
     What is counted is noted too, as the action `wrong`: who has to wait for a while adds nothing, so

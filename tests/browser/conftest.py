@@ -44,8 +44,9 @@ _REPORTED_STATUS = re.compile(
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """A module's: Playwright keeps an event loop running, in which no test of others can start its own."""
     if CHROMIUM is None:
         pytest.skip("chromium is not installed: apt-get install chromium fonts-noto-cjk")
     with sync_playwright() as playwright:

@@ -355,7 +355,7 @@ def test_wrong_ones_are_noted_and_guessing_does_not_flood(desk: Desk) -> None:
         desk.send("POST", "/in", data={"password": "wrong-planted"})
     entries = desk.site.runtime.administration.audit.recent()
     assert [(one.actor, one.address, one.action, one.detail) for one in reversed(entries)] == [
-        ("", "203.0.113.9", "sign in failed", {"tries": tries}) for tries in range(1, 6)
+        ("stranger", "203.0.113.9", "sign in failed", {"tries": tries}) for tries in range(1, 6)
     ]
 
 

@@ -66,6 +66,8 @@ def actor_words(actor: str, me: str = "") -> str:
             return gettext("a script")
         case "cli":
             return gettext("the command line")
+        case "stranger":
+            return gettext("somebody unknown")
         case "system":
             return gettext("the server itself")
         case _:
