@@ -136,8 +136,10 @@ class Worker:
             self._timers.stop()
         if self._live is not None:
             stop_live_log(self._live)
+        answers = True
         try:
             self._base.workers.leave()
         except Exception:  # noqa: BLE001 - at the end nobody can do anything about it
             log.debug("leaving without a word to the database")
-        self._base.close()
+            answers = False  # and nobody waits for it once more
+        self._base.close(write=answers)

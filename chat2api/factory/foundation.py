@@ -64,9 +64,11 @@ class Foundation:
     bodies: ByteBudget
     lifecycle: Lifecycle
 
-    def close(self) -> None:
+    def close(self, *, write: bool = True) -> None:
+        """`write`: what waits to be recorded; not where the database is known to be away."""
         self.watchdog.stop()
-        self.desk.recorder.flush()
+        if write:
+            self.desk.recorder.flush()
         self.compute.close()
         self.transport.close()
         self.store.close()

@@ -133,8 +133,8 @@ def test_a_drain_reaches_who_waits_for_something_else(
         assert wire.head() == 503
         assert error_code(wire.body()) == "server_shutting_down"
     assert payloads(polling.body())[-1]["error"]["code"] == "server_shutting_down"
-    assert server.process.child.wait(3) == 0
-    assert time.monotonic() - began < 3
+    assert server.process.child.wait(6) == 0
+    assert time.monotonic() - began < 6
     assert gone(processes)
     assert "Traceback" not in server.log
 
