@@ -52,14 +52,17 @@ def test_tokens_that_the_database_does_not_take(
         tokens=[],
         upstream=own_upstream.url,
         OPENAI_AUTH_TOKEN_URL=f"{own_upstream.url}/oauth/token",
+        ACCOUNT_CONCURRENCY="5",
     )
-    slow = {"endpoint": "oauth_token", "fault": "hang", "params": {"seconds": 1}}
+    slow = {"endpoint": "oauth_token", "fault": "hang", "params": {"seconds": 3}}
     own_upstream.control("next", slow)
     account = new_login(own_upstream, "kept")
     tokens_route(server, "upload", account["refresh_token"])
     with pool_at(server.data_dir) as pool, ThreadPoolExecutor(5) as crowd:
         asked = [crowd.submit(ask, server) for _ in range(5)]
         eventually(lambda: own_upstream.control("requests?endpoint=oauth_token")["requests"])
+        # All five hold the account; whoever comes later would find nobody to fall back on.
+        eventually(lambda: [row.running for row in pool.book.everything()] == [5])
         with locked(server):
             # With the new token, out of memory, also who only waited for it.
             assert [one.result(30).status for one in asked] == [200] * 5
