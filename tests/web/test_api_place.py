@@ -32,7 +32,7 @@ def test_as_configured(site: Any) -> None:
 @pytest.mark.parametrize("prefix", ["", "s3cret"])
 def test_what_is_served_is_what_there_are_routes_for(site: Any, prefix: str) -> None:
     site.given["api_prefix"] = prefix
-    app = site.app
+    app = site.own_app()
     with app.test_request_context("/"):
         assert "/v1/chat/completions" in api_place().served
         assert "/v1/models" not in api_place().served
