@@ -40,17 +40,22 @@ class Reasoning:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A call the assistant made earlier; `arguments` is a JSON text."""
+    """A call the assistant made earlier; `arguments` is a JSON text, or any text for a `custom` tool."""
 
     call_id: str
     name: str
     arguments: str
+    custom: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
+    """What the caller's tool gave for a call. `is_error` says that the tool failed."""
+
     call_id: str
     text: str
+    images: tuple[Image, ...] = ()
+    is_error: bool = False
 
 
 Part = Text | Image | File | Reasoning | ToolCall | ToolResult
@@ -70,12 +75,71 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
-    """A function the model may call; `parameters` is a JSON Schema."""
+    """A tool the model may call; `parameters` is a JSON Schema for a JSON object of arguments.
+
+    A `custom` tool takes any text instead; `format` is how the public API describes that text
+    (`{"type": "text"}`, or a grammar), None when nothing was said.
+    """
 
     name: str
     description: str
     parameters: dict[str, Any]
     strict: bool = False
+    custom: bool = False
+    format: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolChoice:
+    """Whether tools may (`auto`), must (`required`) or must not (`none`) be called.
+
+    `only` narrows the tools to these names; `required` with one name is the choice of that very tool.
+    """
+
+    mode: Literal["auto", "none", "required"] = "auto"
+    only: tuple[str, ...] = ()
+
+    def allowed(self, tools: tuple[ToolSpec, ...]) -> tuple[ToolSpec, ...]:
+        """The tools that may be called."""
+        if self.mode == "none":
+            return ()
+        return tuple(tool for tool in tools if tool.name in self.only) if self.only else tools
+
+
+@dataclass(frozen=True, slots=True)
+class Builtin:
+    """A tool that the upstream itself has; `options` as the caller spelled them."""
+
+    kind: Literal["web_search", "image_generation"]
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class JsonOutput:
+    """The answer must be JSON: any object, or what `schema` (a JSON Schema) describes."""
+
+    schema: dict[str, Any] | None = None
+    name: str = ""
+    description: str = ""
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the model picks its words. Upstreams that have no such knobs leave these out."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    seed: int | None = None
+    logit_bias: dict[str, float] | None = None
+    verbosity: str | None = None
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The names of the knobs that the caller set."""
+        return tuple(name for name in self.__slots__ if getattr(self, name) is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +165,7 @@ class Conversation:
     `model` is the name as the caller spelled it ("auto" when none was given).
     `keep_history`: None leaves it to the setting, True asks the upstream to keep the conversation.
     `workspace_id` overrides the account's workspace.
-    `tool_choice`: "auto", "none", "required", or `tool:NAME` for one of `tools`.
+    `output`: None leaves the form of the answer to the model.
     """
 
     model: str
@@ -112,5 +176,9 @@ class Conversation:
     reasoning_effort: str | None = None
     workspace_id: str | None = None
     tools: tuple[ToolSpec, ...] = ()
-    tool_choice: str = "auto"
+    tool_choice: ToolChoice = ToolChoice()
+    parallel_tool_calls: bool = True
+    builtins: tuple[Builtin, ...] = ()
+    output: JsonOutput | None = None
+    sampling: Sampling = Sampling()
     user: str | None = None

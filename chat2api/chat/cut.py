@@ -18,6 +18,7 @@ from chat2api.chat.events import (
     FinishReason,
     ImageRef,
     ReasoningDelta,
+    RefusalDelta,
     TextDelta,
     Thread,
     ToolCallDelta,
@@ -70,7 +71,7 @@ class Cutter:
                 # No stop string reaches across these, so what was held is text.
                 out = self._spend_text("" if self._stops is None else self._stops.release())
                 return out if self.done else [*out, event]
-            case Citation() | Thread() | ToolCallDelta() | Usage():
+            case Citation() | Thread() | ToolCallDelta() | RefusalDelta() | Usage():
                 return [event]
             case _:
                 assert_never(event)
@@ -79,7 +80,9 @@ class Cutter:
         if self._stops is None:
             return self._spend_text(text)
         out = self._spend_text(self._stops.feed(text))
-        return self._finished(out, "stop") if self._stops.found and not self.done else out
+        if self._stops.found is None or self.done:
+            return out
+        return self._finished(out, "stop", self._stops.found)
 
     def _spend_text(self, text: str) -> list[Event]:
         within = text if self._budget is None else self._budget.take_text(text)
@@ -95,9 +98,11 @@ class Cutter:
         spent = self._budget is not None and self._budget.is_spent
         return self._finished(out, "length") if spent else out
 
-    def _finished(self, out: list[Event], reason: FinishReason) -> list[Event]:
+    def _finished(
+        self, out: list[Event], reason: FinishReason, stop: str | None = None
+    ) -> list[Event]:
         self.done = True
-        return [*out, Finish(reason)]
+        return [*out, Finish(reason, stop)]
 
 
 class StopSearch:
@@ -110,19 +115,19 @@ class StopSearch:
     __slots__ = ("_held", "_stops", "found")
 
     def __init__(self, stops: Iterable[str]) -> None:
-        self.found = False
+        self.found: str | None = None
         self._stops = tuple(stops)
         self._held = ""
 
     def feed(self, text: str) -> str:
-        """The text that `text` lets out: up to the stop string when that was `found`."""
+        """The text that `text` lets out: up to the stop string when one was `found`."""
         text = self._held + text
         hit = min(
-            ((at + len(stop), at) for stop in self._stops if (at := text.find(stop)) >= 0),
+            ((at + len(stop), at, stop) for stop in self._stops if (at := text.find(stop)) >= 0),
             default=None,
         )
         if hit is not None:
-            self.found = True
+            self.found = hit[2]
             self._held = ""
             return text[: hit[1]]
         keep_from = min(_possible_start(text, stop) for stop in self._stops)

@@ -34,13 +34,25 @@ class ReasoningDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusalDelta:
+    """More of a refusal, where the upstream tells it apart from the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ToolCallDelta:
-    """`call_id` and `name` stand on the first delta of a call only; `arguments` appends."""
+    """`call_id` and `name` stand on the first delta of a call only; `arguments` appends.
+
+    `index` counts the calls of the answer from 0. `custom`: the call of a custom tool, whose arguments
+    are any text; it stands on the first delta.
+    """
 
     index: int
     call_id: str | None = None
     name: str | None = None
     arguments: str = ""
+    custom: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +98,12 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
+    """`stop` is the caller's stop string that ended the answer. `notes` are codes of what the caller
+    should know of how it came about, such as `tool_call_invalid`."""
+
     reason: FinishReason
+    stop: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +116,7 @@ class Failure:
 Event = (
     TextDelta
     | ReasoningDelta
+    | RefusalDelta
     | ToolCallDelta
     | ImageRef
     | Citation

@@ -14,6 +14,7 @@ from chat2api.chat.events import (
     FinishReason,
     ImageRef,
     ReasoningDelta,
+    RefusalDelta,
     TextDelta,
     Thread,
     ToolCallDelta,
@@ -30,6 +31,7 @@ class FoldedCall:
     call_id: str = ""
     name: str = ""
     arguments: str = ""
+    custom: bool = False
 
 
 @dataclass(slots=True)
@@ -38,11 +40,14 @@ class Completion:
 
     pieces: list[Piece] = field(default_factory=list)
     reasoning: str = ""
+    refusal: str = ""
     tool_calls: list[FoldedCall] = field(default_factory=list)
     citations: list[Citation] = field(default_factory=list)
     thread: Thread | None = None
     usage: Usage | None = None
     finish_reason: FinishReason | None = None
+    stop: str | None = None
+    notes: tuple[str, ...] = ()
     failure: ErrorInfo | None = None
 
     @property
@@ -63,6 +68,8 @@ def fold(events: Iterable[Event]) -> Completion:
                 run.append(text)
             case ReasoningDelta(text):
                 reasoning.append(text)
+            case RefusalDelta(text):
+                folded.refusal += text
             case ImageRef():
                 if run:
                     pieces.append("".join(run))
@@ -76,8 +83,8 @@ def fold(events: Iterable[Event]) -> Completion:
                 folded.thread = event
             case Usage():
                 folded.usage = event
-            case Finish(reason):
-                folded.finish_reason = reason
+            case Finish(reason, stop, notes):
+                folded.finish_reason, folded.stop, folded.notes = reason, stop, notes
             case Failure(error):
                 folded.failure = error
             case _:
@@ -97,4 +104,5 @@ def _add_call(calls: list[FoldedCall], delta: ToolCallDelta) -> None:
         call.call_id = delta.call_id
     if delta.name is not None:
         call.name = delta.name
+        call.custom = delta.custom
     call.arguments += delta.arguments

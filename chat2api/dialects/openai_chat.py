@@ -65,8 +65,8 @@ def _message(completion: Completion) -> dict[str, Any]:
     )
     message: dict[str, Any] = {
         "role": "assistant",
-        "content": None if completion.tool_calls and not text else text,
-        "refusal": None,
+        "content": text or (None if completion.tool_calls or completion.refusal else ""),
+        "refusal": completion.refusal or None,
         "annotations": [_annotation(span) for span in locate(text, completion.citations)],
     }
     if completion.reasoning:

@@ -19,6 +19,7 @@ from chat2api.chat.events import (
     FinishReason,
     ImageRef,
     ReasoningDelta,
+    RefusalDelta,
     TextDelta,
     Thread,
     ToolCallDelta,
@@ -82,6 +83,8 @@ class ChatStream:
                     choice.say(b"content", text)
                 case ReasoningDelta(text):
                     choice.say(b"reasoning_content", text)
+                case RefusalDelta(text):
+                    choice.say(b"refusal", text)
                 case ImageRef():
                     choice.say(b"content", picture_markdown(event))
                 case ToolCallDelta():

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import AfterValidator
 
-from chat2api.chat.conversation import ToolSpec
+from chat2api.chat.conversation import ToolChoice, ToolSpec
 from chat2api.dialects.validation import Wire, check, choose, invalid, unsupported, wrong_type
 from chat2api.errors import RequestError
 
-NAMED_CHOICE = "tool:"
-"""Before a tool's name this is the choice of that very tool; no tool name holds a colon."""
+Mode = Literal["auto", "none", "required"]
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MODES = ("none", "auto", "required")
@@ -58,19 +57,21 @@ def parse_tools(tools: list[Any] | None, functions: list[Any] | None) -> tuple[T
     )
 
 
-def parse_choice(choice: object, specs: tuple[ToolSpec, ...], path: str = "tool_choice") -> str:
-    """ "auto", "none", "required", or `tool:NAME`. Raises RequestError for a tool that is not there."""
+def parse_choice(
+    choice: object, specs: tuple[ToolSpec, ...], path: str = "tool_choice"
+) -> ToolChoice:
+    """Raises RequestError for a tool that is not there."""
     if choice is None:
-        return "auto"
+        return ToolChoice()
     if isinstance(choice, str):
         if choice not in _MODES:
             raise unsupported(path, choice, list(_MODES))
         if choice == "required" and not specs:
             raise _without_tools(path)
-        return choice
+        return ToolChoice(cast(Mode, choice))
     if not isinstance(choice, dict):
         raise wrong_type(path, "a string or an object", choice)
-    return NAMED_CHOICE + _chosen_name(choice, specs, path)
+    return ToolChoice("required", (_chosen_name(choice, specs, path),))
 
 
 def _chosen_name(choice: dict[str, Any], specs: tuple[ToolSpec, ...], path: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from chat2api.chat.conversation import Conversation
@@ -14,12 +14,19 @@ from chat2api.errors import ErrorInfo
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A parsed request: the turn, and how the caller wants it told."""
+    """A parsed request: the turn, and how the caller wants it told.
+
+    `legacy_functions`: calls are told as `function_call`. `echo` holds what a dialect repeats in its
+    answers as it was sent. `ignored` names parameters that no upstream of ours takes.
+    """
 
     conversation: Conversation
     stream: bool = False
     choices: int = 1
     include_usage: bool = False
+    legacy_functions: bool = False
+    echo: Mapping[str, Any] = field(default_factory=dict)
+    ignored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,13 @@ from chat2api.service.arrivals import Arrivals
 from chat2api.service.completion import Completions, TurnLimits
 from chat2api.service.config_desk import ConfigDesk
 from chat2api.service.egress import Egress
+from chat2api.service.emulation import Emulator
 from chat2api.service.fresh import FreshTokens
 from chat2api.service.key_limits import KeyLimits, day_in
 from chat2api.service.models import ModelCatalog
+from chat2api.service.pool_backend import PoolBackend
 from chat2api.service.renewal import Renewals
+from chat2api.service.routing import Router
 from chat2api.service.seating import Seating
 from chat2api.settings.model import Settings
 from chat2api.settings.version import version
@@ -133,14 +136,16 @@ def _completions(
         direct_concurrency=settings.direct_concurrency,
     )
     limits = TurnLimits(
-        retry_times=settings.retry_times,
         history_disabled=settings.history_disabled,
         request_seconds=settings.request_seconds,
         slow_request_seconds=settings.slow_request_seconds,
     )
     most_running = pick_options(settings).most_running
     census = Census(base.store, most_running, is_away=lambda: base.pool.is_degraded)
-    return Completions(provider, base.pool, egress, base.usage, seating, limits, census.of)
+    pool = PoolBackend(
+        provider, base.pool, egress, base.usage, seating, settings.retry_times, census.of
+    )
+    return Completions(Router(pool), Emulator(), base.usage, limits)
 
 
 def _access(base: Foundation, settings: Settings) -> Access:

@@ -27,8 +27,12 @@ class Io:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
+    """What an upstream does itself. The rest is done for it, by us, where it can be."""
+
     native_tools: bool = False
+    native_json: bool = False
     native_limits: bool = False
+    sampling: bool = False
     anonymous: bool = False
 
 

@@ -1,55 +1,21 @@
-"""One turn for one caller: which account, how often, within which limits. The only retry loop."""
+"""One turn for one caller: who may answer it, in which order, and what is done for upstreams that cannot."""
 
 from __future__ import annotations
 
 import logging
-import random
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 
 from chat2api.chat.conversation import Conversation
-from chat2api.chat.cut import Cutter
-from chat2api.chat.events import EventStream, Failure, Finish, Thread, Usage
-from chat2api.errors import (
-    Blame,
-    Chat2ApiError,
-    ClientGone,
-    InternalError,
-    NoAccountAvailable,
-    PoolError,
-    RequestError,
-    Unauthorized,
-    UpstreamAuthFailed,
-    UpstreamLoginRequired,
-    UpstreamRateLimited,
-    UpstreamTruncated,
-)
+from chat2api.chat.events import EventStream, Failure, Usage
+from chat2api.errors import Chat2ApiError, ClientGone, InternalError, RequestError
 from chat2api.lifetime.call import Call
-from chat2api.pool.protocol import AccountPool
-from chat2api.pool.values import Need, Outcome
-from chat2api.providers.protocol import Io, Provider
-from chat2api.service.access import (
-    Anonymous,
-    Direct,
-    DirectRefresh,
-    PoolKey,
-    Principal,
-    login_required_for,
-)
-from chat2api.service.egress import Egress
-from chat2api.service.retry import (
-    Attempt,
-    attempts_allowed,
-    final_error,
-    goes_on,
-    needs_pause,
-    pause_seconds,
-)
-from chat2api.service.seating import Seat, Seating
-from chat2api.service.tracing import AttemptTrace, Tracer, TurnTrace
+from chat2api.service.access import Anonymous, PoolKey, Principal
+from chat2api.service.emulation import Emulator
+from chat2api.service.retry import falls_through, for_the_log
+from chat2api.service.routing import Candidate, Router
+from chat2api.service.tracing import Tracer, TurnTrace
 from chat2api.service.usage import UsageCounter
-from chat2api.store.request_records import Candidates
 
 log = logging.getLogger(__name__)
 
@@ -58,54 +24,59 @@ log = logging.getLogger(__name__)
 class TurnLimits:
     """`request_seconds` bounds a whole request; the slow figure holds for reasoning turns."""
 
-    retry_times: int
     history_disabled: bool
     request_seconds: float
     slow_request_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A turn about to be asked, and who may answer it: the first choice first, never empty."""
+
+    conversation: Conversation
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def first(self) -> Candidate:
+        return self.candidates[0]
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """Parameters that the first choice has no use for."""
+        sampling = self.first.backend.provider.capabilities.sampling
+        return () if sampling else self.conversation.sampling.given
 
 
 class Completions:
     """Made once per worker; every method may be called from many threads at once."""
 
     def __init__(
-        self,
-        provider: Provider,
-        pool: AccountPool,
-        egress: Egress,
-        usage: UsageCounter,
-        seating: Seating,
-        limits: TurnLimits,
-        census: Callable[[Need], Candidates | None] = lambda need: None,
+        self, router: Router, emulator: Emulator, usage: UsageCounter, limits: TurnLimits
     ) -> None:
-        """`census` counts the accounts that a need could choose from; asked only after a failure."""
-        self._provider = provider
-        self._pool = pool
-        self._egress = egress
+        self._router = router
+        self._emulator = emulator
         self._usage = usage
-        self._seating = seating
         self._limits = limits
-        self._census = census
-
-    @property
-    def provider_name(self) -> str:
-        return self._provider.name
 
     def limit_key(self, conversation: Conversation) -> str:
-        """What the upstream knows the model by."""
-        return self._provider.limit_key(conversation)
+        """What the upstream of our accounts knows the model by."""
+        return self._router.pool.provider.limit_key(conversation)
 
     def recorded_usage(self, tracer: Tracer, conversation: Conversation) -> Usage:
         """Tokens of a request for its record; `estimated` where a part of them is guessed."""
         return self._usage.recorded(tracer, conversation)
 
-    def extend_deadline(self, conversation: Conversation, call: Call) -> None:
-        """Give a turn of a slow model the longer limit."""
-        if self._provider.is_slow(conversation):
+    def plan(self, conversation: Conversation, principal: Principal, call: Call) -> Plan:
+        """Who may answer. A turn of a slow model gets the longer limit. Raises UnknownModel."""
+        settled = self._settled(conversation, principal)
+        plan = Plan(settled, self._router.candidates(settled, principal, call))
+        if plan.first.backend.provider.is_slow(replace(settled, model=plan.first.model)):
             call.deadline += self._limits.slow_request_seconds - self._limits.request_seconds
+        return plan
 
     def events(
         self,
-        conversation: Conversation,
+        plan: Plan,
         principal: Principal,
         call: Call,
         *,
@@ -116,17 +87,16 @@ class Completions:
 
         `tracer` hears of what happens; all choices of a request may share one.
         """
-        conversation = self._settled(conversation, principal)
         trace = (tracer or Tracer()).turn()
         try:
-            turn = self._attempts(conversation, principal, call, trace)
+            turn = self._answered(plan, principal, call, trace)
             with closing(turn):
                 if count_usage:
-                    yield from self._usage.added(turn, conversation, call, trace.used)
+                    yield from self._usage.added(turn, plan.conversation, call, trace.used)
                 else:
                     yield from turn
         except Chat2ApiError as error:
-            log.info("turn failed: %s", _for_the_log(error))
+            log.info("turn failed: %s", for_the_log(error))
             yield self._failure(error, trace)
         except Exception:  # the boundary of a turn: whatever it was, the caller gets an answer
             log.exception("turn failed unexpectedly")
@@ -137,13 +107,8 @@ class Completions:
     def _failure(self, error: Chat2ApiError, trace: TurnTrace) -> Failure:
         trace.error = error
         if not isinstance(error, RequestError | ClientGone):
-            self._count_candidates(trace)
+            self._router.pool.count_candidates(trace)
         return Failure(error.info)
-
-    def _count_candidates(self, trace: TurnTrace) -> None:
-        if trace.route == "pool" and trace.need is not None:
-            excluded = frozenset(trace.tried)
-            trace.candidates = self._census(replace(trace.need, excluded=excluded))
 
     def _settled(self, conversation: Conversation, principal: Principal) -> Conversation:
         """The conversation with the server's choices filled in where the caller left them open."""
@@ -157,150 +122,34 @@ class Completions:
             workspace = principal.workspace_id
         return replace(conversation, keep_history=keep, workspace_id=workspace)
 
-    def _attempts(
-        self, conversation: Conversation, principal: Principal, call: Call, trace: TurnTrace
+    def _answered(
+        self, plan: Plan, principal: Principal, call: Call, trace: TurnTrace
     ) -> EventStream:
-        route = self._seating.route(principal)
-        most = attempts_allowed(route, self._limits.retry_times)
-        home = self._seating.home(conversation.reply_to)
-        unplaced = conversation.reply_to is not None and home is None
-        need = Need(self._provider.name, self._provider.limit_key(conversation), only=home)
-        tried: set[str] = set()
-        last: Chat2ApiError | None = None
-        trace.begins(route, need, tried)
-        for number in range(1, most + 1):
+        """By the first candidate that can; another is asked while nothing was told."""
+        *others, last = plan.candidates
+        for candidate in others:
             told = False
-            this = trace.attempt()
             try:
-                with self._seating.taken(need, principal, route, tried, call, this) as seat:
-                    with closing(self._attempt(conversation, need, seat, call, this)) as events:
-                        for event in events:
-                            told = True
-                            this.heard(event)
-                            yield event
-                    this.ended(None)
-                if number > 1:
-                    self._count_candidates(trace)
+                with closing(self._by(candidate, plan, principal, call, trace)) as events:
+                    for event in events:
+                        told = True
+                        yield event
                 return
-            except PoolError as error:
-                if last is None:
-                    raise
-                raise final_error(last, error) from None
             except Chat2ApiError as error:
-                this.ended(error)
                 call.check()
-                keeps = bool(conversation.keep_history)
-                attempt = Attempt(number, most, route, told, keeps, unplaced)
-                if not goes_on(error, attempt):
-                    raise self._as_told(error, principal, need, attempt) from error
-                log.info("attempt %d of %d failed: %s", number, most, _for_the_log(error))
-                last = error
-                if route == "pool":
-                    self._refuse_if_nobody_is_left(error, need, tried)
-                if needs_pause(error):
-                    call.pause(pause_seconds(number, random.random()))
+                keeps = bool(plan.conversation.keep_history)
+                if not falls_through(error, told=told, keeps_history=keeps):
+                    raise
+                log.info("asking the next upstream: %s", for_the_log(error))
+        yield from self._by(last, plan, principal, call, trace)
 
-    def _refuse_if_nobody_is_left(self, last: Chat2ApiError, need: Need, tried: set[str]) -> None:
-        refusal = self._pool.refusal(replace(need, excluded=frozenset(tried)))
-        if refusal is not None:
-            raise final_error(last, refusal) from last
-
-    def _attempt(
-        self, conversation: Conversation, need: Need, seat: Seat, call: Call, trace: AttemptTrace
+    def _by(
+        self, candidate: Candidate, plan: Plan, principal: Principal, call: Call, trace: TurnTrace
     ) -> EventStream:
-        """One try on one seat, with the outcome reported."""
-        try:
-            with closing(self._renewing(conversation, seat, call, trace)) as events:
-                yield from events
-            self._report(seat, conversation, need, None, trace)
-        except Chat2ApiError as error:
-            if call.error is None:
-                self._report(seat, conversation, need, error, trace)
-            raise
+        backend = candidate.backend
+        conversation = replace(plan.conversation, model=candidate.model)
 
-    def _renewing(
-        self, conversation: Conversation, seat: Seat, call: Call, trace: AttemptTrace
-    ) -> EventStream:
-        """The turn; an access token that is refused is renewed once within it (decision 17)."""
-        told = False
-        try:
-            with closing(self._turn(conversation, seat, call, trace)) as events:
-                for event in events:
-                    told = True
-                    yield event
-            return
-        except UpstreamAuthFailed:
-            fresh = None if told or call.error is not None else self._seating.again(seat, call)
-            if fresh is None:
-                raise
-            trace.renewed = True
-        with closing(self._turn(conversation, fresh, call, trace)) as events:
-            yield from events
+        def ask(asked: Conversation) -> EventStream:
+            return backend.events(asked, principal, call, trace)
 
-    def _turn(
-        self, conversation: Conversation, seat: Seat, call: Call, trace: AttemptTrace
-    ) -> EventStream:
-        io = Io(self._egress.transport, trace.timed(self._egress.compute), call, seat.proxy)
-        cutter = Cutter(conversation.limits, self._usage.count, self._usage.prefix_within)
-        finished = False
-        with closing(self._provider.stream(conversation, seat.credential, io)) as upstream:
-            for event in cutter.cut(upstream):
-                if isinstance(event, Thread):
-                    self._seating.note_home(event.conversation_id, seat)
-                finished = finished or isinstance(event, Finish)
-                yield event
-        if not finished:  # the law of streams, whoever wrote the provider
-            raise UpstreamTruncated("The upstream stopped without ending its answer.")
-
-    def _report(
-        self,
-        seat: Seat,
-        conversation: Conversation,
-        need: Need,
-        error: Chat2ApiError | None,
-        trace: AttemptTrace,
-    ) -> None:
-        if seat.lease is None:
-            return
-        if error is None:
-            outcome = Outcome(None, need.model)
-        else:
-            per_model = bool(getattr(error, "per_model", False))
-            outcome = Outcome(
-                _blame(error, conversation),
-                need.model,
-                error.retry_after,
-                per_model,
-                error.code or "",
-            )
-        self._pool.report(seat.lease, outcome)
-        trace.taught(outcome)
-
-    def _as_told(
-        self, error: Chat2ApiError, principal: Principal, need: Need, attempt: Attempt
-    ) -> Chat2ApiError:
-        """The same failure, as it concerns this caller."""
-        if isinstance(error, UpstreamRateLimited) and attempt.route == "pool" and not attempt.told:
-            # Attempts ran out; if nobody else is left either, the pool knows when that ends.
-            refusal = self._pool.refusal(replace(need, only=None))
-            return error if refusal is None else final_error(error, refusal)
-        if isinstance(error, UpstreamAuthFailed):
-            if isinstance(principal, Direct | DirectRefresh):
-                return Unauthorized("The upstream refused this token.")
-            return NoAccountAvailable("No account can be used: its credential was refused.")
-        if isinstance(error, UpstreamLoginRequired):
-            return login_required_for(principal, error.message) or error
-        return error
-
-
-def _blame(error: Chat2ApiError, conversation: Conversation) -> Blame:
-    """What the failure says about the account. Where the caller chose the workspace, the choice may be
-    what was refused: no caller can put accounts out of the others' reach."""
-    if conversation.workspace_id is not None and error.blame in (Blame.EGRESS, Blame.NEEDS_LOGIN):
-        return Blame.TRANSIENT
-    return error.blame
-
-
-def _for_the_log(error: Chat2ApiError) -> str:
-    """Where the request is at fault its refusal may quote it, and prompts stay out of logs."""
-    return str(error.code) if isinstance(error, RequestError) else f"{error.code} ({error.message})"
+        return self._emulator.events(conversation, backend.provider.capabilities, ask, call)

@@ -10,6 +10,7 @@ from chat2api.errors import (
     ConversationNotFound,
     NoAccountAvailable,
     PoolError,
+    RequestError,
     UpstreamAuthFailed,
     UpstreamConnectionError,
     UpstreamError,
@@ -18,7 +19,8 @@ from chat2api.errors import (
     UpstreamTimeout,
 )
 
-Route = Literal["pool", "direct", "anonymous"]
+Route = Literal["pool", "direct", "anonymous", "entry"]
+"""On whose account: one of the pool, the caller's own, nobody's, or that of a configured API."""
 
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 2.0
@@ -87,3 +89,19 @@ def final_error(last: Chat2ApiError, pool_says: PoolError) -> Chat2ApiError:
     if isinstance(last, UpstreamAuthFailed):
         return NoAccountAvailable("No account can be used: their credentials were refused.")
     return last
+
+
+def falls_through(error: Chat2ApiError, *, told: bool, keeps_history: bool) -> bool:
+    """Whether another upstream that has the model may answer instead."""
+    if told:
+        return False
+    if isinstance(error, PoolError):
+        return True
+    if not isinstance(error, UpstreamError) or not error.another_account_helps:
+        return False
+    return not (error.after_dispatch and keeps_history)
+
+
+def for_the_log(error: Chat2ApiError) -> str:
+    """Where the request is at fault its refusal may quote it, and prompts stay out of logs."""
+    return str(error.code) if isinstance(error, RequestError) else f"{error.code} ({error.message})"

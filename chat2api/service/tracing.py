@@ -90,6 +90,22 @@ class Tracer:
         attempts = self.attempts
         return attempts[-1].account_id if attempts else ""
 
+    @property
+    def provider(self) -> str:
+        """The upstream that was asked last."""
+        need = self._last_need
+        return "" if need is None else need.provider
+
+    @property
+    def asked_for(self) -> str:
+        """What that upstream knows the model by."""
+        need = self._last_need
+        return "" if need is None else need.model
+
+    @property
+    def _last_need(self) -> Need | None:
+        return self.turns[-1].need if self.turns else None
+
     def digest(self) -> None:
         """Before reading, when turns may still run."""
         for turn in self.turns:

@@ -11,6 +11,7 @@ from chat2api.chat.events import (
     EventStream,
     Finish,
     ReasoningDelta,
+    RefusalDelta,
     TextDelta,
     ToolCallDelta,
     Usage,
@@ -52,7 +53,7 @@ class UsageCounter:
         given = False
         for event in events:
             match event:
-                case TextDelta(text):
+                case TextDelta(text) | RefusalDelta(text):
                     answer.append(text)
                 case ReasoningDelta(text):
                     reasoning.append(text)

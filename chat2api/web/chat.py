@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, after_this_request
 
 from chat2api.chat.events import Event, EventStream, Failure
 from chat2api.chat.fold import Completion, fold
@@ -12,6 +12,7 @@ from chat2api.dialects.openai_chat import OpenAIChat
 from chat2api.dialects.protocol import Ask, Dialect, Stamp
 from chat2api.errors import Chat2ApiError, ErrorInfo
 from chat2api.service.access import Principal, check_scope
+from chat2api.service.completion import Plan
 from chat2api.service.key_limits import Admission
 from chat2api.service.tracing import Tracer
 from chat2api.store.api_keys import Scope
@@ -65,16 +66,27 @@ def _turns(
 ) -> list[EventStream]:
     completions = runtime().completions
     conversation = admission.limited(ask.conversation)
-    completions.extend_deadline(conversation, watched.call)
+    plan = completions.plan(conversation, caller, watched.call)
+    _tell_of(plan, ask)
     count_usage = not ask.stream or ask.include_usage or admission.is_metered
     return admission.metered(
         [
-            completions.events(
-                conversation, caller, watched.call, count_usage=count_usage, tracer=tracer
-            )
+            completions.events(plan, caller, watched.call, count_usage=count_usage, tracer=tracer)
             for _ in range(ask.choices)
         ]
     )
+
+
+def _tell_of(plan: Plan, ask: Ask) -> None:
+    """Headers that say who answers, and which parameters nobody uses."""
+    ignored = sorted({*plan.ignored, *ask.ignored})
+
+    @after_this_request
+    def tell(response: Response) -> Response:
+        response.headers["x-chat2api-provider"] = plan.first.backend.provider.name
+        if ignored:
+            response.headers["x-chat2api-ignored"] = ", ".join(ignored)
+        return response
 
 
 def _whole(

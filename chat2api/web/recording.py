@@ -89,7 +89,7 @@ def _record(
     used = asked = None
     if conversation is not None and tracer.turns:
         used = held.completions.recorded_usage(tracer, conversation)
-        asked = held.completions.limit_key(conversation)
+        asked = tracer.asked_for
     first_byte = tracer.first_byte_seconds
     trace = tracer.trace(call_error, "random" if held.settings.random_token else "turn", told)
     if told is not None and envelope.status < 400:
@@ -106,7 +106,7 @@ def _record(
         # As long as it likes in the request; the record outlives that in memory.
         model=recording.model[:_LONGEST_MODEL],
         answered_by=asked if asked and first_byte is not None else "",
-        provider=held.completions.provider_name if tracer.turns else "",
+        provider=tracer.provider,
         key_id=_key_id(recording.caller),
         account_id=tracer.account_id,
         attempts=len(trace.attempts),

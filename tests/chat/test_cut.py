@@ -66,19 +66,19 @@ def test_without_limits_the_very_same_iterator_comes_back() -> None:
 @pytest.mark.parametrize(
     ("pieces", "stop", "out"),
     [
-        (["one END two"], ("END",), [*texts("one "), STOP]),
-        (["one E", "N", "D two"], ("END",), [*texts("one "), STOP]),
-        (["one E", "N", "D", " two"], ("END",), [*texts("one "), STOP]),
+        (["one END two"], ("END",), [*texts("one "), Finish("stop", "END")]),
+        (["one E", "N", "D two"], ("END",), [*texts("one "), Finish("stop", "END")]),
+        (["one E", "N", "D", " two"], ("END",), [*texts("one "), Finish("stop", "END")]),
         (["one E", "Nd"], ("END",), [*texts("one ", "ENd"), Finish("length")]),
         (["one EN"], ("END",), [*texts("one ", "EN"), Finish("length")]),
-        (["END"], ("END",), [STOP]),
-        (["aab", "aabc"], ("aabaabc",), [STOP]),
-        (["a", "a", "b"], ("ab",), [*texts("a"), STOP]),
-        (["xaab", "ac y"], ("abac",), [*texts("xa"), STOP]),
-        (["abcd"], ("bcd", "c"), [*texts("ab"), STOP]),
-        (["xbcd"], ("cd", "bcd"), [*texts("x"), STOP]),
-        (["a\n", "\nb"], ("\n\n",), [*texts("a"), STOP]),
-        (["👩‍👩", "‍👧"], ("👩‍👩‍👧",), [STOP]),
+        (["END"], ("END",), [Finish("stop", "END")]),
+        (["aab", "aabc"], ("aabaabc",), [Finish("stop", "aabaabc")]),
+        (["a", "a", "b"], ("ab",), [*texts("a"), Finish("stop", "ab")]),
+        (["xaab", "ac y"], ("abac",), [*texts("xa"), Finish("stop", "abac")]),
+        (["abcd"], ("bcd", "c"), [*texts("ab"), Finish("stop", "c")]),
+        (["xbcd"], ("cd", "bcd"), [*texts("x"), Finish("stop", "bcd")]),
+        (["a\n", "\nb"], ("\n\n",), [*texts("a"), Finish("stop", "\n\n")]),
+        (["👩‍👩", "‍👧"], ("👩‍👩‍👧",), [Finish("stop", "👩‍👩‍👧")]),
     ],
     ids=str,
 )
@@ -91,7 +91,7 @@ def test_text_before_a_possible_stop_string_is_not_kept_waiting() -> None:
     assert limits.feed(TextDelta("one E")) == texts("one ")
     assert limits.feed(TextDelta("very")) == texts("Every")
     assert limits.feed(TextDelta("E")) == []
-    assert limits.feed(TextDelta("ND more")) == [STOP]
+    assert limits.feed(TextDelta("ND more")) == [Finish("stop", "END")]
     assert limits.done
     assert limits.feed(TextDelta("late")) == []
 
@@ -104,7 +104,7 @@ def test_the_upstream_is_read_no_further() -> None:
             read.append(event)
             yield event
 
-    assert list(cutter(stop=("END",)).cut(upstream())) == [*texts("a"), STOP]
+    assert list(cutter(stop=("END",)).cut(upstream())) == [*texts("a"), Finish("stop", "END")]
     assert read == texts("a", "END")
 
 
@@ -117,7 +117,7 @@ def test_what_is_no_text_passes_what_is_held() -> None:
         ReasoningDelta("hm END"),
     ]
     out = cut(cutter(stop=("END",)), TextDelta("aE"), *aside, TextDelta("NDb"), Finish("length"))
-    assert out == [*texts("a"), *aside, STOP]
+    assert out == [*texts("a"), *aside, Finish("stop", "END")]
 
 
 def test_no_stop_string_reaches_across_a_picture() -> None:
@@ -221,7 +221,7 @@ def test_both_limits_and_the_first_one_wins() -> None:
         ["one two three"], finish_reason="length"
     )
     assert fold(cutter(30, ("END",)).cut([*story, Finish("length")])) == Completion(
-        ["one two three four "], finish_reason="stop"
+        ["one two three four "], finish_reason="stop", stop="END"
     )
 
 

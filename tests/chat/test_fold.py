@@ -15,6 +15,7 @@ from chat2api.chat.events import (
     Finish,
     ImageRef,
     ReasoningDelta,
+    RefusalDelta,
     TextDelta,
     Thread,
     ToolCallDelta,
@@ -69,6 +70,23 @@ def test_calls_are_put_together_by_index() -> None:
         FoldedCall("call_a", "search", '{"q":"x"}'),
         FoldedCall("call_b", "now", "{}"),
     ]
+
+
+def test_a_refusal_is_no_text() -> None:
+    folded = fold([RefusalDelta("I will "), RefusalDelta("not."), Finish("stop")])
+    assert (folded.text, folded.refusal) == ("", "I will not.")
+
+
+def test_the_end_tells_what_stopped_it_and_what_is_to_be_known() -> None:
+    folded = fold([Finish("stop", "END", ("tool_call_invalid",))])
+    assert (folded.stop, folded.notes) == ("END", ("tool_call_invalid",))
+
+
+def test_a_call_of_a_custom_tool_is_known_by_its_first_delta() -> None:
+    (call,) = fold(
+        [ToolCallDelta(0, "call_a", "run", custom=True), ToolCallDelta(0, arguments="ls")]
+    ).tool_calls
+    assert call == FoldedCall("call_a", "run", "ls", custom=True)
 
 
 def test_text_leaves_the_pictures_out() -> None:

@@ -175,7 +175,9 @@ def test_a_request_keeps_the_settings_that_it_began_with(site: Site) -> None:
 def test_a_turn_under_way_goes_on_with_what_it_has(site: Site) -> None:
     hello = Conversation("auto", (Message("user", (Text("Hi"),)),))
     old = site.worker.runtime
-    events = old.completions.events(hello, PoolKey("k"), Call(float("inf")), count_usage=False)
+    caller, call = PoolKey("k"), Call(float("inf"))
+    plan = old.completions.plan(hello, caller, call)
+    events = old.completions.events(plan, caller, call, count_usage=False)
     site.write("retry_times: 2\n")
     site.worker.reload()
     (failed,) = list(events)

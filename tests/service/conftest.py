@@ -32,7 +32,10 @@ from chat2api.secret import Secret
 from chat2api.service.access import PoolKey, Principal
 from chat2api.service.completion import Completions, TurnLimits
 from chat2api.service.egress import Egress
+from chat2api.service.emulation import Emulator
+from chat2api.service.pool_backend import PoolBackend
 from chat2api.service.renewal import Renewals
+from chat2api.service.routing import Router
 from chat2api.service.seating import Seating
 from chat2api.service.usage import UsageCounter
 from chat2api.store.account_book import AccountBook
@@ -226,8 +229,8 @@ class Stage:
         self.call = Call(math.inf)
         self.pauses: list[float] = []
         self.proxies: tuple[Secret, ...] = ()
+        self.retry_times = 3
         self.limits = TurnLimits(
-            retry_times=3,
             history_disabled=True,
             request_seconds=900.0,
             slow_request_seconds=3600.0,
@@ -241,15 +244,12 @@ class Stage:
         nothing: Any = None
         return Egress(nothing, self.compute, self.proxies)
 
-    def completions(self) -> Completions:
-        return Completions(
-            self.provider,
-            self.pool,
-            self.egress(),
-            UsageCounter(self.compute),
-            self.seating(),
-            self.limits,
+    def completions(self, census: Any = lambda need: None) -> Completions:
+        usage = UsageCounter(self.compute)
+        pool = PoolBackend(
+            self.provider, self.pool, self.egress(), usage, self.seating(), self.retry_times, census
         )
+        return Completions(Router(pool), Emulator(), usage, self.limits)
 
     def seating(self) -> Seating:
         return Seating(
@@ -269,7 +269,9 @@ class Stage:
         count_usage: bool = False,
     ) -> EventStream:
         caller = principal or PoolKey("key-id")
-        return self.completions().events(conversation, caller, self.call, count_usage=count_usage)
+        completions = self.completions()
+        plan = completions.plan(conversation, caller, self.call)
+        return completions.events(plan, caller, self.call, count_usage=count_usage)
 
     def turn(self, *args: Any, **more: Any) -> list[Event]:
         return list(self.begin(*args, **more))

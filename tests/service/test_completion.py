@@ -143,7 +143,7 @@ def test_slow_models_get_the_longer_deadline(stage: Stage, hello: Conversation) 
     for slow, seconds in ((False, 1000.0), (True, 3700.0)):
         stage.call.deadline = 1000.0
         stage.provider.slow = slow
-        stage.completions().extend_deadline(hello, stage.call)
+        stage.completions().plan(hello, PoolKey("key-id"), stage.call)
         assert stage.call.deadline == seconds
 
 
@@ -389,7 +389,7 @@ def test_closing_early_closes_the_provider_and_frees_the_account(
 def test_limits_end_the_upstreams_turn(stage: Stage, hello: Conversation) -> None:
     stage.provider.scripts = [[TextDelta("one END two"), TextDelta("three"), Finish("stop")]]
     events = stage.turn(replace(hello, limits=Limits(stop=("END",))))
-    assert events == [TextDelta("one "), Finish("stop")]
+    assert events == [TextDelta("one "), Finish("stop", "END")]
     assert stage.pool.books == [("lease", "a"), ("success", "a"), ("release", "a")]
 
 
@@ -417,7 +417,7 @@ def test_a_call_cancelled_between_attempts(
 ) -> None:
     gone = ClientGone("The caller hung up.")
     monkeypatch.setattr(
-        "chat2api.service.completion.pause_seconds", lambda *_: stage.call.cancel(gone)
+        "chat2api.service.pool_backend.pause_seconds", lambda *_: stage.call.cancel(gone)
     )
     stage.provider.scripts = [[REFUSED]]
     assert stage.turn(hello) == [Failure(gone.info)]

@@ -28,7 +28,9 @@ from chat2api.service.retry import (
     Attempt,
     Route,
     attempts_allowed,
+    falls_through,
     final_error,
+    for_the_log,
     goes_on,
     needs_pause,
     pause_seconds,
@@ -170,3 +172,26 @@ def test_what_is_told_when_the_pool_has_nobody_left(
 def test_refused_credentials_are_no_business_of_the_callers(pool_says: errors.PoolError) -> None:
     told = final_error(UpstreamAuthFailed("expired"), pool_says).info
     assert (told.status, told.code) == (503, "no_account_available")
+
+
+# --- another upstream
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_which_failures_another_upstream_may_mend(kind: type[Chat2ApiError]) -> None:
+    error = kind("It broke.")
+    mends = issubclass(kind, errors.PoolError) or kind.__name__ in WORTH_ANOTHER
+    assert falls_through(error, told=False, keeps_history=False) is mends
+    assert not falls_through(error, told=True, keeps_history=False)
+
+
+def test_a_kept_turn_that_was_sent_goes_to_no_other_upstream() -> None:
+    error = UpstreamTruncated("It broke off.")
+    error.after_dispatch = True
+    assert falls_through(error, told=False, keeps_history=False)
+    assert not falls_through(error, told=False, keeps_history=True)
+
+
+def test_what_the_log_says_of_a_failure() -> None:
+    assert for_the_log(UpstreamTimeout("Too slow.")) == "upstream_timeout (Too slow.)"
+    assert for_the_log(errors.RequestError("Bad: my secret prompt")) == "invalid_value"

@@ -24,7 +24,6 @@ from chat2api.errors import (
 from chat2api.pool.values import Credential, Need
 from chat2api.secret import Secret
 from chat2api.service.access import Direct, PoolKey
-from chat2api.service.completion import Completions
 from chat2api.service.tracing import (
     CONTENT_CHARACTERS,
     EXACT_CHARACTERS,
@@ -70,13 +69,12 @@ class Look:
             return COUNTED
 
         stage = self.stage
-        completions = Completions(
-            stage.provider, stage.pool, stage.egress(), UsageCounter(stage.compute),
-            stage.seating(), stage.limits, census,
-        )  # fmt: skip
+        completions = stage.completions(census)
+        caller = caller or PoolKey("key-id")
+        plan = completions.plan(self.conversation, caller, stage.call)
         return completions.events(
-            self.conversation,
-            caller or PoolKey("key-id"),
+            plan,
+            caller,
             stage.call,
             count_usage=count_usage,
             tracer=self.tracer,
@@ -135,7 +133,7 @@ def test_a_rotation(look: Look) -> None:
     ],
 )
 def test_what_accounts_learn(look: Look, error: Exception, kinds: list[str]) -> None:
-    look.stage.limits = replace(look.stage.limits, retry_times=0)
+    look.stage.retry_times = 0
     look.stage.provider.scripts = [[error]]
     look.turn()
     assert [one.kind for one in look.tracer.happened] == kinds
@@ -303,7 +301,7 @@ def test_codes_and_messages() -> None:
 def test_what_the_upstream_answered_is_not_what_we_do(look: Look) -> None:
     error = UpstreamAccessDenied("Unusual.")
     error.upstream_status = 403
-    look.stage.limits = replace(look.stage.limits, retry_times=0)
+    look.stage.retry_times = 0
     look.stage.provider.scripts = [[error]]
     look.turn()
     (attempt,) = look.attempts()

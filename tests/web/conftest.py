@@ -31,10 +31,13 @@ from chat2api.service.admin_access import AdminAccess, Administration
 from chat2api.service.completion import Completions, TurnLimits
 from chat2api.service.config_desk import ConfigDesk
 from chat2api.service.egress import Egress
+from chat2api.service.emulation import Emulator
 from chat2api.service.guesses import KeyGuesses
 from chat2api.service.key_cache import KeyCache
 from chat2api.service.key_limits import KeyLimits, day_in
 from chat2api.service.models import ModelCatalog
+from chat2api.service.pool_backend import PoolBackend
+from chat2api.service.routing import Router
 from chat2api.service.seating import Seating
 from chat2api.service.usage import UsageCounter
 from chat2api.settings.model import Settings
@@ -250,7 +253,6 @@ class Site:
         watchdog: Any = self.watchdog
         egress = Egress(nothing, nothing)
         limits = TurnLimits(
-            retry_times=settings.retry_times,
             history_disabled=settings.history_disabled,
             request_seconds=settings.request_seconds,
             slow_request_seconds=settings.slow_request_seconds,
@@ -264,6 +266,8 @@ class Site:
             allow_anonymous=settings.allow_anonymous,
             direct_concurrency=settings.direct_concurrency,
         )
+        usage = UsageCounter(nothing)
+        pool = PoolBackend(self.provider, self.pool, egress, usage, seating, settings.retry_times)
         return Runtime(
             settings=settings,
             lifecycle=self.lifecycle,
@@ -272,9 +276,7 @@ class Site:
             access=self._access(settings),
             limits=KeyLimits(KeyUsage(self.store), day_in("UTC")),
             administration=self._administration(settings),
-            completions=Completions(
-                self.provider, self.pool, egress, UsageCounter(nothing), seating, limits
-            ),
+            completions=Completions(Router(pool), Emulator(), usage, limits),
             catalog=ModelCatalog(self.provider, self.pool, egress, tokens, fallback=("gpt-4o",)),
             book=AccountBook(self.store),
             intake=Intake(self.store),

@@ -38,13 +38,15 @@ _CONTEXT = {
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One turn ready to be sent. `temporary` keeps it out of the account's history."""
+    """One turn ready to be sent. `temporary` keeps it out of the account's history; `hints` ask for tools
+    of the upstream's own."""
 
     target: Target
     messages: tuple[dict[str, Any], ...]
     parent_message_id: str
     conversation_id: str | None
     temporary: bool
+    hints: tuple[str, ...] = ()
 
     @property
     def message_ids(self) -> frozenset[str]:
@@ -82,7 +84,14 @@ def build_turn(
         (reply_to.parent_message_id if reply_to else None) or NEW_CHAT_ROOT,
         reply_to.conversation_id if reply_to else None,
         temporary,
+        _hints(conversation),
     )
+
+
+def _hints(conversation: Conversation) -> tuple[str, ...]:
+    """A search is hinted at, since the model is slow to search by itself; it draws without being told."""
+    searches = any(builtin.kind == "web_search" for builtin in conversation.builtins)
+    return ("search",) if searches else ()
 
 
 def _new_messages(messages: Sequence[Message]) -> Sequence[Message]:
@@ -146,7 +155,7 @@ def conversation_body(turn: Turn, persona: Persona, *, prepared: bool) -> dict[s
         "conversation_mode": _mode(turn.target),
         "history_and_training_disabled": turn.temporary,
         "enable_message_followups": False,
-        "system_hints": [],
+        "system_hints": list(turn.hints),
         "supports_buffering": True,
         "supported_encodings": ["v1"],
         "client_contextual_info": _CONTEXT,
@@ -178,7 +187,7 @@ def classic_body(turn: Turn, persona: Persona, *, new_id: Callable[[], str]) -> 
         "force_use_sse": True,
         "reset_rate_limits": False,
         "suggestions": [],
-        "system_hints": [],
+        "system_hints": list(turn.hints),
         "supported_encodings": ["v1"],
         "websocket_request_id": new_id(),
         "client_contextual_info": _CONTEXT,
@@ -204,7 +213,7 @@ def prepare_body(turn: Turn, persona: Persona) -> dict[str, Any]:
         "timezone": persona.timezone,
         "conversation_mode": _mode(turn.target),
         "history_and_training_disabled": turn.temporary,
-        "system_hints": [],
+        "system_hints": list(turn.hints),
         "partial_query": {"id": last["id"], "author": last["author"], "content": last["content"]},
         "supports_buffering": True,
         "supported_encodings": ["v1"],

@@ -156,9 +156,9 @@ def _turn(caller: Principal, model: str, watched: WatchedCall, recording: Record
     admission = admit(caller, asked)
     completions = runtime().completions
     conversation = admission.limited(asked)
-    completions.extend_deadline(conversation, watched.call)
+    plan = completions.plan(conversation, caller, watched.call)
     events = completions.events(
-        conversation, caller, watched.call, count_usage=True, tracer=recording.tracer
+        plan, caller, watched.call, count_usage=True, tracer=recording.tracer
     )
     return admission.metered([events])[0]
 

@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from chat2api.chat.conversation import (
+    Builtin,
     Conversation,
     File,
     Image,
@@ -341,3 +342,23 @@ def test_bodies_are_json() -> None:
 def test_a_turn_says_whether_it_was_prepared(persona: Persona, prepared: bool, state: str) -> None:
     body = conversation_body(built(), persona, prepared=prepared)
     assert body["client_prepare_state"] == state
+
+
+@pytest.mark.parametrize(
+    ("kinds", "hints"),
+    [((), []), (("web_search",), ["search"]), (("image_generation",), [])],
+    ids=str,
+)
+def test_a_search_is_hinted_at(persona: Persona, kinds: tuple[Any, ...], hints: list[str]) -> None:
+    conversation = Conversation(
+        "auto",
+        (Message("user", (Text("What is new?"),)),),
+        builtins=tuple(Builtin(kind, {}) for kind in kinds),
+    )
+    turn = build_turn(conversation, Target("gpt-5-6"), temporary=True, new_id=ids(), now=NOW)
+    bodies = (
+        conversation_body(turn, persona, prepared=True),
+        classic_body(turn, persona, new_id=ids()),
+        prepare_body(turn, persona),
+    )
+    assert [body["system_hints"] for body in bodies] == [hints] * 3

@@ -61,7 +61,7 @@ def test_a_refused_token_is_renewed_and_the_same_account_goes_on(
 
 
 def test_the_renewal_counts_as_the_same_try(stage: Stage, hello: Conversation) -> None:
-    stage.limits = replace(stage.limits, retry_times=1)
+    stage.retry_times = 1
     stage.tokens.renewed = {
         name: Account(name, "fake", Credential(f"subject-{name}", Secret(f"fk-{name}2")))
         for name in "ab"
