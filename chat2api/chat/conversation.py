@@ -77,8 +77,8 @@ class Message:
 class ToolSpec:
     """A tool the model may call; `parameters` is a JSON Schema for a JSON object of arguments.
 
-    A `custom` tool takes any text instead; `format` is how the public API describes that text
-    (`{"type": "text"}`, or a grammar), None when nothing was said.
+    A `custom` tool takes any text instead; `format` is how the Responses API describes that text
+    (`{"type": "text"}`, or `{"type": "grammar", "syntax": …, "definition": …}`), None when nothing was said.
     """
 
     name: str

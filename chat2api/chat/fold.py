@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from chat2api.chat.events import (
@@ -36,7 +36,10 @@ class FoldedCall:
 
 @dataclass(slots=True)
 class Completion:
-    """A whole answer. `pieces` keeps the order of texts and pictures."""
+    """A whole answer. `pieces` keeps the order of texts and pictures.
+
+    `events` is what it was folded from, in order and with neighbours joined.
+    """
 
     pieces: list[Piece] = field(default_factory=list)
     reasoning: str = ""
@@ -49,6 +52,7 @@ class Completion:
     stop: str | None = None
     notes: tuple[str, ...] = ()
     failure: ErrorInfo | None = None
+    events: list[Event] = field(default_factory=list, compare=False, repr=False)
 
     @property
     def text(self) -> str:
@@ -57,12 +61,12 @@ class Completion:
 
 def fold(events: Iterable[Event]) -> Completion:
     """Read `events` to the end. Texts are joined once, so long answers cost linear time."""
-    folded = Completion()
+    folded = Completion(events=joined(events))
     pieces: list[Piece] = []
     run: list[str] = []
     reasoning: list[str] = []
 
-    for event in events:
+    for event in folded.events:
         match event:
             case TextDelta(text):
                 run.append(text)
@@ -94,6 +98,55 @@ def fold(events: Iterable[Event]) -> Completion:
     folded.pieces = pieces
     folded.reasoning = "".join(reasoning)
     return folded
+
+
+def joined(events: Iterable[Event]) -> list[Event]:
+    """The same answer in as few events as can tell it: deltas that continue each other become one."""
+    apart: list[Event] = []
+    run: list[str] = []
+    last: TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | None = None
+
+    for event in events:
+        if last is not None and _continues(last, event):
+            run.append(_said(event))
+            continue
+        if last is not None:
+            apart.append(_with(last, run))
+        if isinstance(event, TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta):
+            last, run = event, [_said(event)]
+        else:
+            last = None
+            apart.append(event)
+    if last is not None:
+        apart.append(_with(last, run))
+    return apart
+
+
+def _continues(last: Event, event: Event) -> bool:
+    if isinstance(event, ToolCallDelta):
+        same_call = isinstance(last, ToolCallDelta) and last.index == event.index
+        return same_call and event.name is None and event.call_id is None
+    return type(event) is type(last)
+
+
+def _said(event: Event) -> str:
+    match event:
+        case TextDelta(text) | ReasoningDelta(text) | RefusalDelta(text):
+            return text
+        case ToolCallDelta():
+            return event.arguments
+        case _:
+            return ""
+
+
+def _with(
+    first: TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta, run: list[str]
+) -> Event:
+    if len(run) == 1:
+        return first
+    if isinstance(first, ToolCallDelta):
+        return replace(first, arguments="".join(run))
+    return replace(first, text="".join(run))
 
 
 def _add_call(calls: list[FoldedCall], delta: ToolCallDelta) -> None:

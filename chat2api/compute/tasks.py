@@ -53,6 +53,25 @@ def count_tokens(texts: list[str]) -> tuple[list[int], bool]:
     return [counter.count(text) for text in texts], counter.estimated
 
 
+def check_arguments(parameters: Any, name: str, body: str) -> tuple[list[str], list[str]]:
+    """See `chat.json_reading.read_arguments`."""
+    from chat2api.chat.json_reading import read_arguments  # spared those that never check
+
+    return read_arguments(parameters, name, body)
+
+
+def check_output(schema: Any, text: str) -> tuple[list[str], list[str]]:
+    """See `chat.json_reading.read_output`."""
+    from chat2api.chat.json_reading import read_output
+
+    return read_output(schema, text)
+
+
 TASKS: Mapping[str, Callable[..., Any]] = MappingProxyType(
-    {"search_proof": search_proof, "count_tokens": count_tokens}
+    {
+        "search_proof": search_proof,
+        "count_tokens": count_tokens,
+        "check_arguments": check_arguments,
+        "check_output": check_output,
+    }
 )

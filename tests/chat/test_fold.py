@@ -21,7 +21,7 @@ from chat2api.chat.events import (
     ToolCallDelta,
     Usage,
 )
-from chat2api.chat.fold import Completion, FoldedCall, fold
+from chat2api.chat.fold import Completion, FoldedCall, fold, joined
 from chat2api.errors import ErrorInfo
 
 CAT = ImageRef("sediment://cat")
@@ -110,3 +110,38 @@ def test_a_long_answer_costs_linear_time() -> None:
         return time.process_time() - start
 
     assert seconds(200_000) < 100 * (min(seconds(20_000) for _ in range(3)) + 0.001)
+
+
+# --- events with neighbours joined
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([], []),
+        ([TextDelta("a"), TextDelta("b")], [TextDelta("ab")]),
+        ([TextDelta("a"), RefusalDelta("b")], [TextDelta("a"), RefusalDelta("b")]),
+        (
+            [ReasoningDelta("a"), ReasoningDelta("b"), TextDelta("c"), Finish("stop")],
+            [ReasoningDelta("ab"), TextDelta("c"), Finish("stop")],
+        ),
+        ([TextDelta("a"), CAT, TextDelta("b")], [TextDelta("a"), CAT, TextDelta("b")]),
+        (
+            [
+                ToolCallDelta(0, "1", "f", custom=True),
+                ToolCallDelta(0, arguments="a"),
+                ToolCallDelta(0, arguments="b"),
+                ToolCallDelta(1, "2", "g", "c"),
+                ToolCallDelta(0, arguments="d"),
+            ],
+            [
+                ToolCallDelta(0, "1", "f", "ab", custom=True),
+                ToolCallDelta(1, "2", "g", "c"),
+                ToolCallDelta(0, arguments="d"),
+            ],
+        ),
+    ],
+)
+def test_joined(events: list[Event], expected: list[Event]) -> None:
+    assert joined(events) == expected
+    assert fold(events).events == expected

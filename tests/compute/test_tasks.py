@@ -7,7 +7,13 @@ import hashlib
 import json
 
 from chat2api.chat.tokens import load_counter
-from chat2api.compute.tasks import TASKS, count_tokens, search_proof
+from chat2api.compute.tasks import (
+    TASKS,
+    check_arguments,
+    check_output,
+    count_tokens,
+    search_proof,
+)
 
 PARTS = (b"[1,2,3,", b",4,5,6,7,8,", b",10]")
 
@@ -44,5 +50,18 @@ def test_tokens_are_counted() -> None:
     assert estimated is load_counter().estimated
 
 
+def test_json_is_checked() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+
+    assert check_arguments(schema, "tool", "{'a': 1}") == (['{"a":1}'], [])
+    assert check_output(schema, 'Here: {"a": 1}') == (['{"a": 1}'], [])
+    assert check_output(schema, "{}") == ([], ["'a' is a required property"])
+
+
 def test_tasks_are_found_by_name() -> None:
-    assert dict(TASKS) == {"search_proof": search_proof, "count_tokens": count_tokens}
+    assert dict(TASKS) == {
+        "search_proof": search_proof,
+        "count_tokens": count_tokens,
+        "check_arguments": check_arguments,
+        "check_output": check_output,
+    }

@@ -33,6 +33,7 @@ from chat2api.service.access import PoolKey, Principal
 from chat2api.service.completion import Completions, TurnLimits
 from chat2api.service.egress import Egress
 from chat2api.service.emulation import Emulator
+from chat2api.service.json_checks import JsonChecks
 from chat2api.service.pool_backend import PoolBackend
 from chat2api.service.renewal import Renewals
 from chat2api.service.routing import Router
@@ -249,7 +250,7 @@ class Stage:
         pool = PoolBackend(
             self.provider, self.pool, self.egress(), usage, self.seating(), self.retry_times, census
         )
-        return Completions(Router(pool), Emulator(), usage, self.limits)
+        return Completions(Router(pool), Emulator(JsonChecks(self.compute), usage), usage, self.limits)
 
     def seating(self) -> Seating:
         return Seating(

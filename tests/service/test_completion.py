@@ -382,6 +382,18 @@ def test_closing_early_closes_the_provider_and_frees_the_account(
     assert next(events) == TextDelta("Hel")
     assert (stage.pool.held, stage.provider.open) == (1, 1)
     events.close()
+    assert stage.pool.books == [("lease", "a"), ("success", "a"), ("release", "a")]
+    assert stage.provider.open == 0
+
+
+def test_a_caller_who_is_gone_says_nothing_of_the_account(
+    stage: Stage, hello: Conversation
+) -> None:
+    stage.provider.scripts = [HELLO]
+    events = stage.begin(hello)
+    assert next(events) == TextDelta("Hel")
+    stage.call.cancel(ClientGone("The caller hung up."))
+    events.close()
     assert stage.pool.books == [("lease", "a"), ("release", "a")]
     assert stage.provider.open == 0
 

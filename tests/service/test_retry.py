@@ -180,7 +180,8 @@ def test_refused_credentials_are_no_business_of_the_callers(pool_says: errors.Po
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_which_failures_another_upstream_may_mend(kind: type[Chat2ApiError]) -> None:
     error = kind("It broke.")
-    mends = issubclass(kind, errors.PoolError) or kind.__name__ in WORTH_ANOTHER
+    mends = issubclass(kind, errors.PoolError | errors.UnknownModel)
+    mends = mends or kind.__name__ in WORTH_ANOTHER
     assert falls_through(error, told=False, keeps_history=False) is mends
     assert not falls_through(error, told=True, keeps_history=False)
 
