@@ -12,6 +12,8 @@ How a call runs, and where to look:
     performance     plays a scenario: turn -> script -> frames, and keeps the conversation
     streaming       frames on their way out: tempo, faults, stopping, resuming
     canned          streams that are bytes already: recordings and baked ones
+    mind/           a model that follows instructions about tools and JSON, pure
+    compat/         the API like OpenAI's at /compat/v1, without its routes
     scenarios/      scripts of steps, free of any encoding, each with what a reader should get
     envelope        what surrounds every answer: hidden messages, echoes, markers
     wire/           steps into snapshots or v1 deltas, frames into server-sent-event bytes
@@ -36,6 +38,7 @@ from chat2api.simulator.exchange import Handler, handle, with_faults
 from chat2api.simulator.refusals import not_found
 from chat2api.simulator.routes import (
     account,
+    compat,
     control,
     conversation,
     home,
@@ -49,6 +52,7 @@ from chat2api.simulator.simulator import Simulator
 _BOTH = ("/backend-api", "/backend-anon")
 _LOGIN = ("/backend-api",)
 _KEPT = "/conversation/<conversation_id>"
+_COMPAT = ("/compat/v1",)
 
 # method, path below the prefix, prefixes, endpoint name, handler. Handlers not wrapped play their
 # faults themselves.
@@ -108,6 +112,13 @@ _ROUTES: tuple[tuple[str, str, tuple[str, ...], str, Handler], ...] = (
     ),
     ("GET", "/codex/device", ("",), "device_page", with_faults(signing_in.device_page)),
     ("POST", "/codex/device", ("",), "device_answer", with_faults(signing_in.device_answer)),
+    ("GET", "/models", _COMPAT, "compat_models", compat.plain(compat.models)),
+    ("GET", "/models/<name>", _COMPAT, "compat_models", compat.plain(compat.model)),
+    ("POST", "/chat/completions", _COMPAT, "compat_chat", compat.guarded(compat.chat)),
+    ("POST", "/images/generations", _COMPAT, "compat_image", compat.plain(compat.picture)),
+    ("POST", "/images/edits", _COMPAT, "compat_image_edit", compat.plain(compat.edited_picture)),
+    ("GET", "/pictures/<colour>.png", _COMPAT, "compat_picture", compat.kept_picture),
+    ("POST", "/audio/speech", _COMPAT, "compat_speech", compat.plain(compat.speech)),
 )
 ENDPOINTS = tuple(dict.fromkeys(route[3] for route in _ROUTES))
 

@@ -129,6 +129,9 @@ class Config(BaseModel):
     echo_inputs: Literal["all", "user", "none"] = Field(
         default="all", description="Which sent messages the stream repeats before the answer."
     )
+    compat_key: str = Field(
+        default="sk-compat", description="Key of /compat/v1; empty: none is asked for."
+    )
     # --- tempo
     scenario: str = Field(default="echo", description="Played when nothing else was chosen.")
     pacing: float = Field(default=35, ge=0, description="Pace of the answer; 0: none.")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from chat2api.simulator.documents import Json, Operation, apply
+from chat2api.simulator.mind.reading import Said
 from chat2api.simulator.script import Edit, Open, Step, Write
 from chat2api.simulator.wire.items import Item
 from chat2api.simulator.wire.render import text_path
@@ -53,6 +54,24 @@ class Stored:
         node = {"id": message["id"], "message": message, "parent": parent, "children": []}
         self.nodes[message["id"]] = node
         self.current = message["id"]
+
+    def said(self, last: str) -> tuple[Said, ...]:
+        """What was said up to the message `last`, without what is hidden from readers."""
+        said: list[Said] = []
+        node = self.nodes.get(last)
+        while node is not None:
+            if (one := node["message"]) is not None and _is_said(one):
+                parts = one["content"].get("parts") or []
+                text = "\n".join(part for part in parts if isinstance(part, str))
+                said.append(Said(one["author"]["role"], text))
+            node = self.nodes.get(node["parent"])
+        return tuple(reversed(said))
+
+
+def _is_said(message: Json) -> bool:
+    hidden = message["metadata"].get("is_visually_hidden_from_conversation")
+    is_plain = message["recipient"] == "all" and message["channel"] in (None, "final")
+    return not hidden and is_plain and message["author"]["role"] != "tool"
 
 
 def final_messages(steps: Iterable[Step]) -> list[Json]:

@@ -14,6 +14,7 @@ from chat2api.simulator.documents import Json
 from chat2api.simulator.exchange import Exchange
 from chat2api.simulator.faults import registry as faults
 from chat2api.simulator.faults.model import Fault
+from chat2api.simulator.mind.reading import is_instruction
 from chat2api.simulator.params import BadParameter
 from chat2api.simulator.refusals import Reply
 from chat2api.simulator.scenarios import registry as scenarios
@@ -123,7 +124,7 @@ def _script(play: Performance, turn: Turn) -> Script:
 def _turn(play: Performance) -> Turn:
     exchange, ask, stored = play.exchange, play.ask, play.stored
     asked = [text_of(one) for one in ask.messages if one["author"]["role"] == "user"]
-    system = [text_of(one) for one in ask.messages if one["author"]["role"] == "system"]
+    system = [one.text for one in ask.said if one.role == "system" and not is_instruction(one.text)]
     earlier = stored.turns if stored else 0
     opening = (stored.opening if stored else "") or (asked[0] if len(asked) > 1 else "")
     served = models.served_as(
@@ -142,6 +143,8 @@ def _turn(play: Performance) -> Turn:
         params=play.choice.params,
         now=exchange.simulator.clock(),
         temporary=ask.temporary or exchange.anonymous,
+        said=ask.said,
+        earlier=stored.said(ask.parent) if stored else (),
     )
 
 

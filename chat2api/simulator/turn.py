@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from chat2api.simulator.config import Era
 from chat2api.simulator.documents import Json, Operation
+from chat2api.simulator.mind.reading import Said
 from chat2api.simulator.params import Params
 from chat2api.simulator.script import Edit, Open, Remark, Script, Step, Tell, Wait, Write
 
@@ -44,6 +45,8 @@ class Turn:
     params: Params = field(default_factory=Params)
     now: float = 0.0
     temporary: bool = False
+    said: tuple[Said, ...] = ()  # what was sent with this turn, instructions included
+    earlier: tuple[Said, ...] = ()  # what the conversation had before
 
     @property
     def is_chinese(self) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chat2api.simulator.documents import Json
+from chat2api.simulator.mind.reading import Said
 from chat2api.simulator.refusals import wrong_schema
 
 ROOT = "client-created-root"
@@ -32,6 +33,10 @@ class Ask:
     def last_user_text(self) -> str:
         texts = [text_of(one) for one in self.messages if one["author"]["role"] == "user"]
         return texts[-1] if texts else ""
+
+    @property
+    def said(self) -> tuple[Said, ...]:
+        return tuple(Said(one["author"]["role"], text_of(one)) for one in self.messages)
 
 
 def text_of(message: Json) -> str:

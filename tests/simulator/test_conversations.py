@@ -87,3 +87,19 @@ def test_others_and_hidden_ones_do_not_exist(conversations: Conversations) -> No
     assert conversations.find("c2", "ann") is None
     stored.hidden = True
     assert conversations.find("c1", "ann") is None
+
+
+def test_what_was_said_up_to_a_message(conversations: Conversations) -> None:
+    stored = conversations.create("c", "me", "Title", "")
+    stored.add(message("user", text_content("Hi"), message_id="u1"), "client-created-root")
+    stored.add(message("tool", text_content("x"), message_id="t1"), "u1")
+    hidden = {"is_visually_hidden_from_conversation": True}
+    stored.add(message("system", text_content("y"), message_id="s1", metadata=hidden), "t1")
+    stored.add(message("assistant", code_content("z"), recipient="python", message_id="a0"), "s1")
+    stored.add(said("Hello", "a1"), "a0")
+    stored.add(said("Another branch", "a2"), "s1")
+    assert [(one.role, one.text) for one in stored.said("a1")] == [
+        ("user", "Hi"),
+        ("assistant", "Hello"),
+    ]
+    assert stored.said("client-created-root") == stored.said("nothing") == ()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from chat2api.simulator import models
 from chat2api.simulator.faults.registry import FAULTS
 from chat2api.simulator.params import BadParameter
-from chat2api.simulator.scenarios import helping, plain, searching, talk, thinking, working
+from chat2api.simulator.scenarios import agent, helping, plain, searching, talk, thinking, working
 from chat2api.simulator.script import Script
 from chat2api.simulator.turn import Turn
 
@@ -33,6 +33,9 @@ def help_page(turn: Turn, problem: str | None = None) -> Script:
 
 
 def _echo(turn: Turn) -> Script:
+    """What the instructions ask for; without any, the echo."""
+    if (told := agent.unasked(turn)) is not None:
+        return told
     return thinking.thoughtful_echo(turn) if models.thinks(turn.model) else talk.echo(turn)
 
 
@@ -47,6 +50,12 @@ _ALL = (
     Scenario("search2024", searching.search2024, "web search with citations, as in 2024"),
     Scenario("code", working.code, "runs Python", "fail=0"),
     Scenario("tools", working.tools, "text, tool, text, tool, text"),
+    Scenario(
+        "agent",
+        agent.agent,
+        "follows instructions about tools and JSON; a script may follow",
+        "style=fence+prose+…",
+    ),
     Scenario("picture", working.picture, "draws: preview, then the picture", "n=1 later=0"),
     Scenario("refusal", plain.refusal, "blocked by moderation after two words"),
     Scenario("length", plain.length, "stops because it is too long"),

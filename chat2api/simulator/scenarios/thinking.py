@@ -17,6 +17,7 @@ _THOUGHTS_CHINESE = (
     ("检查因数", "依次试除 2、3、5、7，因为 11 的平方已经大于 97。"),
     ("得出结论", "它们都不能整除 97。"),
 )
+_PLANNING = "Planning"
 _ANSWER = "97 is **prime**: no smaller number divides it."
 _ANSWER_CHINESE = "97 是**质数**：没有更小的数能整除它。"
 
@@ -109,6 +110,16 @@ def _summarise(scribe: Scribe, summary: str) -> None:
         Operation("/message/status", "replace", "finished_successfully"),
         Operation("/message/metadata", "append", {"finished_text": "Thought for 3 seconds"}),
     )
+
+
+def think(scribe: Scribe, thoughts: tuple[str, ...]) -> str:
+    """Thinks these thoughts in the way of the generation; returns what a reader gets of them."""
+    if scribe.turn.era == "2024":
+        told = "\n\n".join(f"**{_PLANNING}**\n\n{thought}" for thought in thoughts)
+        _summarise(scribe, told)
+        return told
+    _think(scribe, tuple((_PLANNING, thought) for thought in thoughts), 1.0)
+    return "\n\n".join(f"{_PLANNING}\n{thought}" for thought in thoughts)
 
 
 def thoughtful_echo(turn: Turn) -> Script:
