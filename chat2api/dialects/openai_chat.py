@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chat2api.chat.fold import Completion, FoldedCall
+from chat2api.chat.fold import Completion
 from chat2api.dialects.citations import Span, locate
 from chat2api.dialects.errors import error_body
+from chat2api.dialects.openai_calls import told_calls, told_reason
 from chat2api.dialects.openai_chat_request import parse_request
 from chat2api.dialects.openai_chat_stream import ChatStream, thread_keys
 from chat2api.dialects.openai_usage import total_usage, usage_object
@@ -34,7 +35,10 @@ class OpenAIChat:
             "object": "chat.completion",
             "created": stamp.created,
             "model": ask.conversation.model,
-            "choices": [_choice(index, completion) for index, completion in enumerate(completions)],
+            "choices": [
+                _choice(index, completion, legacy=ask.legacy_functions)
+                for index, completion in enumerate(completions)
+            ],
             "usage": None if usage is None else usage_object(usage),
             "service_tier": "default",
             "system_fingerprint": None,
@@ -48,18 +52,18 @@ class OpenAIChat:
         return error_body(info)
 
 
-def _choice(index: int, completion: Completion) -> dict[str, Any]:
+def _choice(index: int, completion: Completion, *, legacy: bool) -> dict[str, Any]:
     if completion.finish_reason is None:
         raise InternalError("A broken answer was about to be told as a whole one.")
     return {
         "index": index,
-        "message": _message(completion),
+        "message": _message(completion, legacy=legacy),
         "logprobs": None,
-        "finish_reason": completion.finish_reason,
+        "finish_reason": told_reason(completion.finish_reason, legacy=legacy),
     }
 
 
-def _message(completion: Completion) -> dict[str, Any]:
+def _message(completion: Completion, *, legacy: bool) -> dict[str, Any]:
     text = "".join(
         piece if isinstance(piece, str) else picture_markdown(piece) for piece in completion.pieces
     )
@@ -71,9 +75,7 @@ def _message(completion: Completion) -> dict[str, Any]:
     }
     if completion.reasoning:
         message["reasoning_content"] = completion.reasoning
-    if completion.tool_calls:
-        message["tool_calls"] = [_call(call) for call in completion.tool_calls]
-    return message
+    return {**message, **told_calls(completion.tool_calls, legacy=legacy)}
 
 
 def _annotation(span: Span) -> dict[str, Any]:
@@ -85,12 +87,4 @@ def _annotation(span: Span) -> dict[str, Any]:
             "start_index": span.start,
             "end_index": span.end,
         },
-    }
-
-
-def _call(call: FoldedCall) -> dict[str, Any]:
-    return {
-        "id": call.call_id,
-        "type": "function",
-        "function": {"name": call.name, "arguments": call.arguments},
     }

@@ -7,7 +7,7 @@ frame but its delta is rendered once into bytes, and a lone text delta costs one
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, assert_never
+from typing import assert_never
 
 import orjson
 
@@ -16,7 +16,6 @@ from chat2api.chat.events import (
     Event,
     Failure,
     Finish,
-    FinishReason,
     ImageRef,
     ReasoningDelta,
     RefusalDelta,
@@ -26,6 +25,7 @@ from chat2api.chat.events import (
     Usage,
 )
 from chat2api.dialects.errors import stream_error_body
+from chat2api.dialects.openai_calls import call_teller, told_reason
 from chat2api.dialects.openai_usage import total_usage, usage_object
 from chat2api.dialects.pictures import picture_markdown
 from chat2api.dialects.protocol import Ask, Stamp
@@ -52,9 +52,7 @@ class ChatStream:
         self._envelope = b"data: " + orjson.dumps(envelope)[:-1]
         self._include_usage = ask.include_usage
         self._failed = False
-        self._choices = [
-            _Choice(index, self._envelope, ask.include_usage) for index in range(ask.choices)
-        ]
+        self._choices = [_Choice(index, self._envelope, ask) for index in range(ask.choices)]
 
     def feed(self, index: int, events: Sequence[Event]) -> bytes:
         """Frames for `events` of choice `index`; adjacent texts share one frame."""
@@ -88,15 +86,15 @@ class ChatStream:
                 case ImageRef():
                     choice.say(b"content", picture_markdown(event))
                 case ToolCallDelta():
-                    choice.send({"tool_calls": [_call(event)]})
+                    choice.call(event)
                 case Thread():
                     choice.stamp(event)
                 case Usage():
                     choice.usage = event
                 case Citation():
                     pass  # the link stands in the text already
-                case Finish(reason):
-                    choice.finish(reason)
+                case Finish():
+                    choice.finish(event)
                     break
                 case Failure(error):
                     self._failed = True
@@ -123,8 +121,10 @@ class _Choice:
     __slots__ = (
         "_after",
         "_before",
+        "_calls",
         "_channel",
         "_frames",
+        "_legacy",
         "_run",
         "_text_after",
         "_text_before",
@@ -135,7 +135,7 @@ class _Choice:
         "usage",
     )
 
-    def __init__(self, index: int, envelope: bytes, include_usage: bool) -> None:
+    def __init__(self, index: int, envelope: bytes, ask: Ask) -> None:
         self.started = False
         self.finished = False
         self.usage: Usage | None = None
@@ -144,7 +144,9 @@ class _Choice:
         self._frames: list[bytes] = []
         self._before = b'%b,"choices":[{"index":%d,"delta":' % (envelope, index)
         self._text_before = self._before + b'{"content":'
-        self._usage_key = b',"usage":null' if include_usage else b""
+        self._usage_key = b',"usage":null' if ask.include_usage else b""
+        self._legacy = ask.legacy_functions
+        self._calls = call_teller(legacy=ask.legacy_functions)
         self._set_ids(b"")
 
     def text_frame(self, text: str) -> bytes:
@@ -158,10 +160,12 @@ class _Choice:
             self._channel = channel
         self._run.append(text)
 
-    def send(self, delta: dict[str, Any]) -> None:
+    def call(self, event: ToolCallDelta) -> None:
+        """More of a call; a frame of its own for each delta that says something."""
         self._flush()
-        self._start()
-        self._frames.append(self._frame(orjson.dumps(delta)))
+        for delta in self._calls.deltas(event):
+            self._start()
+            self._frames.append(self._frame(orjson.dumps(delta)))
 
     def stamp(self, thread: Thread) -> None:
         """From here on every frame says where the conversation is kept."""
@@ -169,10 +173,15 @@ class _Choice:
         self._set_ids(b"," + orjson.dumps(thread_keys(thread))[1:-1])
         self._start()
 
-    def finish(self, reason: FinishReason) -> None:
+    def finish(self, event: Finish) -> None:
         self._flush()
         self._start()
-        self._frames.append(self._frame(b"{}", b'"%b"' % reason.encode()))
+        reason = told_reason(event.reason, legacy=self._legacy)
+        frame = self._frame(b"{}", b'"%b"' % reason.encode())
+        if event.notes:
+            told = orjson.dumps({"chat2api": {"warnings": event.notes}})
+            frame = b"%b,%b\n\n" % (frame.removesuffix(b"}\n\n"), told[1:])
+        self._frames.append(frame)
         self.finished = True
 
     def take(self) -> bytes:
@@ -216,15 +225,3 @@ def thread_keys(thread: Thread | None) -> dict[str, str]:
     if thread.message_id is not None:
         keys["message_id"] = thread.message_id
     return keys
-
-
-def _call(event: ToolCallDelta) -> dict[str, Any]:
-    """Id and name on the first delta only: clients join what they are sent twice."""
-    if event.name is None:
-        return {"index": event.index, "function": {"arguments": event.arguments}}
-    return {
-        "index": event.index,
-        "id": event.call_id,
-        "type": "function",
-        "function": {"name": event.name, "arguments": event.arguments},
-    }

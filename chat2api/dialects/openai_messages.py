@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 import orjson
@@ -19,6 +21,7 @@ from chat2api.chat.conversation import (
     ToolResult,
 )
 from chat2api.dialects.validation import (
+    GivenName,
     Id,
     Name,
     Wire,
@@ -30,17 +33,15 @@ from chat2api.dialects.validation import (
 )
 from chat2api.errors import RequestError
 
-_CALL_ID_OF_FUNCTION = "call_"
-"""Before the front of a function's name this makes the call id that legacy messages do not have."""
-
 
 def parse_messages(raw: list[Any], path: str = "messages") -> tuple[Message, ...]:
     """The messages in order. Raises RequestError naming the field, `tool_call_not_found` included."""
     known_calls: set[str] = set()
+    legacy = _LegacyIds()
     messages = []
     for index, item in enumerate(raw):
         here = f"{path}[{index}]"
-        message = choose(_ROLES, "role", item, here)(item, here)
+        message = legacy.given(choose(_ROLES, "role", item, here)(item, here))
         for part in message.parts:
             if isinstance(part, ToolCall):
                 known_calls.add(part.call_id)
@@ -48,6 +49,33 @@ def parse_messages(raw: list[Any], path: str = "messages") -> tuple[Message, ...
             _require_call(message, known_calls, here)
         messages.append(message)
     return tuple(messages)
+
+
+class _LegacyIds:
+    """Call ids for legacy messages, which have none: a result answers the last call of its function."""
+
+    def __init__(self) -> None:
+        self._made = 0
+        self._last: dict[str, str] = {}
+
+    def given(self, message: Message) -> Message:
+        """The message, with an id where there is none."""
+        parts = tuple(self._with_id(part, message.name or "") for part in message.parts)
+        return message if parts == message.parts else replace(message, parts=parts)
+
+    def _with_id(self, part: Part, function: str) -> Part:
+        match part:
+            case ToolCall("", name):
+                return replace(part, call_id=self._new(name))
+            case ToolResult(""):
+                return replace(part, call_id=self._last.get(function) or self._new(function))
+            case _:
+                return part
+
+    def _new(self, function: str) -> str:
+        self._made += 1
+        self._last[function] = f"call_legacy_{self._made}"
+        return self._last[function]
 
 
 def _require_call(message: Message, known_calls: set[str], path: str) -> None:
@@ -78,8 +106,18 @@ class _FunctionCall(Wire):
 
 
 class _ToolCall(Wire):
-    id: Name
+    id: GivenName
     function: _FunctionCall
+
+
+class _Custom(Wire):
+    name: Name
+    input: str
+
+
+class _CustomCall(Wire):
+    id: GivenName
+    custom: _Custom
 
 
 class _Assistant(Wire):
@@ -128,14 +166,24 @@ def _tool(item: dict[str, Any], path: str) -> Message:
     call_id = check(_Tool, item, path).tool_call_id
     if not call_id:
         raise _call_not_found(path)
-    return Message("tool", (ToolResult(call_id, _joined_text(item, path)),))
+    return Message("tool", (_result(call_id, item, path),))
 
 
 def _function(item: dict[str, Any], path: str) -> Message:
     """The legacy form of a tool result. It names the function and no call."""
     name = check(_Function, item, path).name
-    text = "" if item.get("content", "") is None else _joined_text(item, path)
-    return Message("tool", (ToolResult(_CALL_ID_OF_FUNCTION + name, text),), name)
+    if item.get("content", "") is None:
+        return Message("tool", (ToolResult("", ""),), name)
+    return Message("tool", (_result("", item, path),), name)
+
+
+def _result(call_id: str, item: dict[str, Any], path: str) -> ToolResult:
+    parts = _content(item, path, _RESULT_PARTS)
+    return ToolResult(
+        call_id,
+        "".join(part.text for part in parts if isinstance(part, Text)),
+        tuple(part for part in parts if isinstance(part, Image)),
+    )
 
 
 _ROLES: Mapping[str, Callable[[dict[str, Any], str], Message]] = {
@@ -157,29 +205,58 @@ def _calls(wire: _Assistant, path: str) -> tuple[ToolCall, ...]:
         for index, item in enumerate(wire.tool_calls or ())
     ]
     if wire.function_call is not None:
-        legacy = check(_FunctionCall, wire.function_call, f"{path}.function_call")
-        call_id = _CALL_ID_OF_FUNCTION + legacy.name
-        arguments = _as_json(legacy.arguments, f"{path}.function_call.arguments")
-        calls.append(ToolCall(call_id, legacy.name, arguments))
+        here = f"{path}.function_call"
+        legacy = check(_FunctionCall, wire.function_call, here)
+        calls.append(ToolCall("", legacy.name, _as_json(legacy.arguments, f"{here}.arguments")))
     return tuple(calls)
 
 
 def _call(item: object, path: str) -> ToolCall:
-    # Clients leave the type out of stored calls; there is only this one.
-    if isinstance(item, dict) and item.get("type") is not None:
-        choose({"function": None}, "type", item, path)
+    # Clients leave the type out of stored calls.
+    if isinstance(item, dict) and item.get("type") is None:
+        item = {**item, "type": "custom" if "custom" in item else "function"}
+    return choose(_CALLS, "type", item, path)(item, path)
+
+
+def _function_call(item: object, path: str) -> ToolCall:
     call = check(_ToolCall, item, path)
     arguments = _as_json(call.function.arguments, f"{path}.function.arguments")
     return ToolCall(call.id, call.function.name, arguments)
 
 
+def _custom_call(item: object, path: str) -> ToolCall:
+    call = check(_CustomCall, item, path)
+    return ToolCall(call.id, call.custom.name, call.custom.input, custom=True)
+
+
+_CALLS: Mapping[str, Callable[[object, str], ToolCall]] = {
+    "function": _function_call,
+    "custom": _custom_call,
+}
+
+
 def _as_json(arguments: object, path: str) -> str:
-    """Arguments are a JSON text; some clients store the object itself."""
-    if isinstance(arguments, str):
-        return arguments
+    """Arguments are the text of a JSON object; some clients store the object, or nothing for `{}`."""
     if isinstance(arguments, dict):
         return orjson.dumps(arguments).decode()
-    raise wrong_type(path, "a string", arguments)
+    if not isinstance(arguments, str):
+        raise wrong_type(path, "a string", arguments)
+    if not arguments.strip():
+        return "{}"
+    if not _is_object(arguments):
+        raise invalid(path, "expected the text of a JSON object")
+    return arguments
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(orjson.loads(text), dict)
+    except orjson.JSONDecodeError:
+        pass
+    try:  # more lenient: lone surrogates, NaN
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 # --- content
@@ -252,6 +329,7 @@ def _file_part(item: dict[str, Any], path: str) -> Part:
 
 
 _TEXT_ONLY: Mapping[str, PartReader] = {"text": _text_part}
+_RESULT_PARTS: Mapping[str, PartReader] = {"text": _text_part, "image_url": _image_part}
 _ASSISTANT_PARTS: Mapping[str, PartReader] = {"text": _text_part, "refusal": _refusal_part}
 _USER_PARTS: Mapping[str, PartReader] = {
     "text": _text_part,
@@ -284,8 +362,3 @@ def _no_content(item: dict[str, Any], path: str) -> RequestError:
     if "content" not in item:
         return missing(here)
     return wrong_type(here, "a string or an array of objects", item["content"])
-
-
-def _joined_text(item: dict[str, Any], path: str) -> str:
-    parts = _content(item, path, _TEXT_ONLY)
-    return "".join(part.text for part in parts if isinstance(part, Text))

@@ -45,6 +45,11 @@ def _is_id(value: str) -> str:
 Name = Annotated[str, StringConstraints(max_length=256), AfterValidator(_is_plain)]
 """Short text that may travel in headers and log lines (fault matrix F14)."""
 
+GivenName = Annotated[
+    str, StringConstraints(min_length=1, max_length=256), AfterValidator(_is_plain)
+]
+"""The same, and not empty."""
+
 Id = Annotated[str, AfterValidator(_is_id)]
 """An identifier the upstream gave out."""
 
@@ -61,6 +66,14 @@ def check(model: type[M], value: object, path: str = "") -> M:
 
 def choose(kinds: Mapping[str, T], tag: str, value: object, path: str) -> T:
     """The entry of `kinds` that the `tag` field of the object `value` names."""
+    name = tag_of(tag, value, path)
+    if name not in kinds:
+        raise unsupported(f"{path}.{tag}", name, list(kinds))
+    return kinds[name]
+
+
+def tag_of(tag: str, value: object, path: str) -> str:
+    """The text in the `tag` field of the object `value`."""
     if not isinstance(value, dict):
         raise wrong_type(path, "an object", value)
     tag_path = f"{path}.{tag}"
@@ -69,9 +82,7 @@ def choose(kinds: Mapping[str, T], tag: str, value: object, path: str) -> T:
     name = value[tag]
     if not isinstance(name, str):
         raise wrong_type(tag_path, "a string", name)
-    if name not in kinds:
-        raise unsupported(tag_path, name, list(kinds))
-    return kinds[name]
+    return name
 
 
 def missing(path: str) -> MissingParameter:

@@ -14,6 +14,7 @@ from chat2api.chat.events import (
     FinishReason,
     ImageRef,
     ReasoningDelta,
+    RefusalDelta,
     TextDelta,
     Thread,
     ToolCallDelta,
@@ -135,6 +136,50 @@ def test_tool_calls() -> None:
             {"id": "call_2", "type": "function", "function": {"name": "now", "arguments": "{}"}},
         ],
     }
+
+
+def test_calls_of_custom_tools() -> None:
+    told = message(
+        TextDelta("Look: "),
+        ToolCallDelta(0, "call_1", "sql", custom=True),
+        ToolCallDelta(0, arguments="SELECT 1"),
+    )
+    custom = {"name": "sql", "input": "SELECT 1"}
+    assert told["content"] == "Look: "
+    assert told["tool_calls"] == [{"id": "call_1", "type": "custom", "custom": custom}]
+
+
+LEGACY: dict[str, Any] = {"functions": [{"name": "search"}]}
+
+
+def test_a_legacy_request_hears_of_one_call() -> None:
+    (choice,) = rendered(
+        [
+            ToolCallDelta(0, "call_1", "search", '{"q":1}'),
+            ToolCallDelta(1, "call_2", "search", "{}"),
+            Finish("tool_calls"),
+        ],
+        **LEGACY,
+    )["choices"]
+    assert choice["finish_reason"] == "function_call"
+    assert choice["message"] == {
+        "role": "assistant",
+        "content": None,
+        "refusal": None,
+        "annotations": [],
+        "function_call": {"name": "search", "arguments": '{"q":1}'},
+    }
+
+
+def test_a_legacy_request_whose_answer_is_text() -> None:
+    (choice,) = rendered([TextDelta("No need."), STOP], **LEGACY)["choices"]
+    assert (choice["finish_reason"], choice["message"]["content"]) == ("stop", "No need.")
+    assert "function_call" not in choice["message"]
+
+
+def test_a_refusal_is_no_content() -> None:
+    told = message(RefusalDelta("I "), RefusalDelta("won't."))
+    assert (told["content"], told["refusal"]) == (None, "I won't.")
 
 
 def test_an_answer_without_a_word_is_an_empty_text() -> None:

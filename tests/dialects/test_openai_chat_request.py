@@ -10,10 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat2api.chat.conversation import Conversation, Limits, Message, ReplyTo, Text, ToolSpec
-from chat2api.dialects.openai_chat_request import parse_request
+from chat2api.chat.conversation import (
+    Builtin,
+    Conversation,
+    JsonOutput,
+    Limits,
+    Message,
+    ReplyTo,
+    Sampling,
+    Text,
+    ToolChoice,
+    ToolSpec,
+)
+from chat2api.dialects.openai_chat_request import IGNORED_LIMIT, parse_request
 from chat2api.dialects.protocol import Ask
-from chat2api.errors import MissingParameter, RequestError
+from chat2api.errors import MissingParameter, RequestError, Unsupported
 
 HI = [{"role": "user", "content": "Hi"}]
 PLAIN = Conversation("auto", (Message("user", (Text("Hi"),)),))
@@ -65,13 +76,57 @@ def test_a_missing_model_means_auto(model: object) -> None:
         ({"tools": [TOOL]}, {"tools": (SPEC,)}),
         (
             {"tools": [TOOL], "tool_choice": "required"},
-            {"tools": (SPEC,), "tool_choice": "required"},
+            {"tools": (SPEC,), "tool_choice": ToolChoice("required")},
         ),
-        ({"functions": [{"name": "f"}]}, {"tools": (SPEC,)}),
         (
-            {"functions": [{"name": "f"}], "function_call": {"name": "f"}},
-            {"tools": (SPEC,), "tool_choice": "tool:f"},
+            {"tools": [TOOL], "parallel_tool_calls": False},
+            {"tools": (SPEC,), "parallel_tool_calls": False},
         ),
+        ({"tools": [TOOL], "parallel_tool_calls": None}, {"tools": (SPEC,)}),
+        ({"tools": [TOOL], "functions": [{"name": "g"}]}, {"tools": (SPEC,)}),
+        (
+            {"tools": [{"type": "web_search", "filters": {}}], "web_search_options": {}},
+            {"builtins": (Builtin("web_search", {"filters": {}}),)},
+        ),
+        (
+            {"web_search_options": {"search_context_size": "low"}},
+            {"builtins": (Builtin("web_search", {"search_context_size": "low"}),)},
+        ),
+        ({"web_search_options": None}, {}),
+        ({"response_format": None}, {}),
+        ({"response_format": {"type": "text"}}, {}),
+        ({"response_format": {"type": "json_object"}}, {"output": JsonOutput()}),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "city"}}},
+            {"output": JsonOutput(None, "city")},
+        ),
+        (
+            {
+                "response_format": {
+                    "type": "json_schema",
+                    "json_schema": {
+                        "name": "city",
+                        "description": "A city",
+                        "strict": True,
+                        "schema": {"type": "object"},
+                    },
+                }
+            },
+            {"output": JsonOutput({"type": "object"}, "city", "A city", strict=True)},
+        ),
+        (
+            {
+                "temperature": 2,
+                "top_p": 0,
+                "frequency_penalty": -2,
+                "presence_penalty": 2.0,
+                "seed": -5,
+                "logit_bias": {"50256": -100},
+                "verbosity": "low",
+            },
+            {"sampling": Sampling(2, 0, -2, 2.0, -5, {"50256": -100}, "low")},
+        ),
+        ({"temperature": None, "logit_bias": {}}, {}),
     ],
 )
 def test_what_shapes_the_turn(fields: dict[str, Any], conversation: dict[str, Any]) -> None:
@@ -102,31 +157,73 @@ def test_what_shapes_the_telling(fields: dict[str, Any], ask: Ask) -> None:
     assert parsed(**fields) == ask
 
 
-def test_what_no_upstream_takes_is_accepted() -> None:
+@pytest.mark.parametrize(
+    ("fields", "choice"),
+    [
+        ({}, ToolChoice()),
+        ({"function_call": "none"}, ToolChoice("none")),
+        ({"function_call": {"name": "f"}}, ToolChoice("required", ("f",))),
+        ({"function_call": "none", "tool_choice": "auto"}, ToolChoice()),
+    ],
+)
+def test_legacy_functions(fields: dict[str, Any], choice: ToolChoice) -> None:
+    """The answer has room for one call, so no more are asked for."""
+    conversation = replace(PLAIN, tools=(SPEC,), tool_choice=choice, parallel_tool_calls=False)
+    assert parsed(functions=[{"name": "f"}], **fields) == Ask(conversation, legacy_functions=True)
+
+
+def test_what_changes_no_answer_is_accepted_without_a_word() -> None:
     ask = parsed(
-        temperature=2,
-        top_p=0,
-        frequency_penalty=-2,
-        presence_penalty=2.0,
-        seed=-5,
-        logit_bias={"50256": -100},
-        logprobs=True,
-        top_logprobs=5,
         metadata={"a": "b"},
-        store=False,
-        parallel_tool_calls=True,
+        store=True,
+        user=None,
+        prompt_cache_key="k",
+        prompt_cache_retention="24h",
+        safety_identifier="s",
         service_tier="auto",
-        response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": {}}},
+        logprobs=False,
+        top_logprobs=0,
         modalities=["text"],
         prediction=None,
-        some_future_field={"deep": [1, 2, 3]},
     )
     assert ask == Ask(PLAIN)
 
 
-@pytest.mark.parametrize("text_format", ["text", "json_object"])
-def test_simple_formats(text_format: str) -> None:
-    assert parsed(response_format={"type": text_format}) == Ask(PLAIN)
+def test_what_nobody_takes_is_named() -> None:
+    ask = parsed(
+        tools=[{"type": "mcp"}, TOOL],
+        service_tier="priority",
+        top_logprobs=5,
+        logprobs=True,
+        prediction={"type": "content", "content": "x"},
+        audio={"voice": "alloy"},
+        top_k=40,
+        **{"Evil\r\nX-Header: 1": 1, "é": 2, "a" * 65: 3},
+    )
+    assert ask == Ask(
+        replace(PLAIN, tools=(SPEC,)),
+        ignored=(
+            *("logprobs", "top_logprobs", "service_tier"),
+            *("prediction", "audio", "top_k", "tools[0]"),
+        ),
+    )
+
+
+def test_the_names_of_the_ignored_fit_into_a_header() -> None:
+    ask = parsed(**{f"{'x' * 60}{number}": 1 for number in range(1_000)})
+    assert len(ask.ignored) == IGNORED_LIMIT
+
+
+def test_ids_of_ours_are_not_ignored_under_any_spelling() -> None:
+    for name in ("chatgpt_account_id", "Chatgpt-Account-Id", "ChatGPT-Account-ID"):
+        assert parsed(**{name: "ws"}).ignored == ()
+    assert parsed(workspace_id="ws") == Ask(PLAIN, ignored=("workspace_id",))
+
+
+def test_answers_are_text() -> None:
+    with pytest.raises(Unsupported) as caught:
+        parsed(modalities=["text", "audio"], audio={"voice": "alloy", "format": "wav"})
+    assert (caught.value.status, caught.value.param) == (400, "modalities")
 
 
 @pytest.mark.parametrize(
@@ -170,6 +267,15 @@ def test_simple_formats(text_format: str) -> None:
         ({"seed": 1.5}, "seed"),
         ({"seed": "1"}, "seed"),
         ({"logit_bias": [1]}, "logit_bias"),
+        ({"logit_bias": {"5": "x"}}, "logit_bias.5"),
+        ({"logit_bias": {"5": 101}}, "logit_bias.5"),
+        ({"verbosity": "loud"}, "verbosity"),
+        ({"logprobs": "yes"}, "logprobs"),
+        ({"top_logprobs": 21}, "top_logprobs"),
+        ({"modalities": "text"}, "modalities"),
+        ({"service_tier": 5}, "service_tier"),
+        ({"parallel_tool_calls": "no"}, "parallel_tool_calls"),
+        ({"web_search_options": True}, "web_search_options"),
         ({"stream": "true"}, "stream"),
         ({"stream": 1}, "stream"),
         ({"stream_options": True}, "stream_options"),
@@ -183,6 +289,7 @@ def test_simple_formats(text_format: str) -> None:
         ({"tools": {}}, "tools"),
         ({"tools": [{"type": "function", "function": {"name": "é"}}]}, "tools[0].function.name"),
         ({"tool_choice": "required"}, "tool_choice"),
+        ({"tools": [TOOL, TOOL]}, "tools[1].function.name"),
         ({"functions": [{}]}, "functions[0].name"),
         ({"functions": [{"name": "f"}], "function_call": {"name": "g"}}, "function_call.name"),
         ({"response_format": "json"}, "response_format"),
@@ -191,6 +298,15 @@ def test_simple_formats(text_format: str) -> None:
         (
             {"response_format": {"type": "json_schema", "json_schema": {"schema": {}}}},
             "response_format.json_schema.name",
+        ),
+        (
+            {
+                "response_format": {
+                    "type": "json_schema",
+                    "json_schema": {"name": "x", "schema": True},
+                }
+            },
+            "response_format.json_schema.schema",
         ),
         ({"history_disabled": "no"}, "history_disabled"),
         ({"conversation_id": "../x"}, "conversation_id"),
@@ -233,6 +349,7 @@ json_values = st.recursive(
 FIELDS = [
     *("model", "messages", "stream", "stream_options", "n", "max_tokens", "stop", "temperature"),
     *("tools", "tool_choice", "functions", "function_call", "response_format", "logit_bias"),
+    *("parallel_tool_calls", "web_search_options", "modalities", "logprobs", "verbosity", "top_k"),
     *("user", "conversation_id", "parent_message_id", "chatgpt_account_id", "reasoning_effort"),
 ]
 

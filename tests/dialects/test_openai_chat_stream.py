@@ -20,6 +20,7 @@ from chat2api.chat.events import (
     Finish,
     ImageRef,
     ReasoningDelta,
+    RefusalDelta,
     TextDelta,
     Thread,
     ToolCallDelta,
@@ -59,6 +60,17 @@ def frame(delta: dict[str, Any], reason: str | None = None, index: int = 0, **mo
 
 def frames(*deltas: dict[str, Any]) -> bytes:
     return b"".join(map(frame, deltas))
+
+
+def call_opened(index: int, call_id: str, name: str) -> dict[str, Any]:
+    opened = {"name": name, "arguments": ""}
+    call = {"index": index, "id": call_id, "type": "function", "function": opened}
+    return {"tool_calls": [call]}
+
+
+def custom_opened(index: int, call_id: str, name: str) -> dict[str, Any]:
+    opened = {"name": name, "input": ""}
+    return {"tool_calls": [{"index": index, "id": call_id, "type": "custom", "custom": opened}]}
 
 
 @pytest.mark.parametrize(
@@ -102,28 +114,15 @@ def frames(*deltas: dict[str, Any]) -> bytes:
             frames(
                 ROLE,
                 {"content": "x"},
-                {
-                    "tool_calls": [
-                        {
-                            "index": 0,
-                            "id": "call_1",
-                            "type": "function",
-                            "function": {"name": "search", "arguments": ""},
-                        }
-                    ]
-                },
+                call_opened(0, "call_1", "search"),
                 {"tool_calls": [{"index": 0, "function": {"arguments": '{"q":1}'}}]},
-                {
-                    "tool_calls": [
-                        {
-                            "index": 1,
-                            "id": "call_2",
-                            "type": "function",
-                            "function": {"name": "now", "arguments": "{}"},
-                        }
-                    ]
-                },
+                call_opened(1, "call_2", "now"),
+                {"tool_calls": [{"index": 1, "function": {"arguments": "{}"}}]},
             ),
+        ),
+        (
+            [RefusalDelta("I "), RefusalDelta("won't."), STOP],
+            frames(ROLE, {"refusal": "I won't."}) + frame({}, "stop"),
         ),
         ([STOP], frame(ROLE) + frame({}, "stop")),
         (
@@ -136,6 +135,38 @@ def frames(*deltas: dict[str, Any]) -> bytes:
 )
 def test_events_and_their_frames(events: list[Event], expected: bytes) -> None:
     assert stream().feed(0, events) == expected
+
+
+def test_a_legacy_request_is_told_in_its_own_words() -> None:
+    drawn = ChatStream(Ask(CONVERSATION, True, legacy_functions=True), STAMP)
+    assert drawn.feed(0, [ToolCallDelta(0, "call_1", "search", "{}"), Finish("tool_calls")]) == (
+        frames(
+            ROLE,
+            {"function_call": {"name": "search", "arguments": ""}},
+            {"function_call": {"arguments": "{}"}},
+        )
+        + frame({}, "function_call")
+    )
+
+
+def test_each_choice_counts_its_own_calls() -> None:
+    drawn = stream(2)
+    custom, plain = ToolCallDelta(0, "a", "sql", custom=True), ToolCallDelta(0, "b", "now")
+    assert drawn.feed(0, [custom]) == frames(ROLE, custom_opened(0, "a", "sql"))
+    assert drawn.feed(1, [plain]) == (
+        frame(ROLE, index=1) + frame(call_opened(0, "b", "now"), index=1)
+    )
+
+
+def test_warnings_stand_beside_the_finish_reason() -> None:
+    drawn = stream(include_usage=True)
+    finish = Finish("stop", notes=("tool_call_invalid", "other"))
+    warned = {"chat2api": {"warnings": ["tool_call_invalid", "other"]}}
+    assert drawn.feed(0, [Thread("c1"), TextDelta("a"), finish]) == (
+        frame(ROLE, usage=None, conversation_id="c1")
+        + frame({"content": "a"}, usage=None, conversation_id="c1")
+        + frame({}, "stop", usage=None, conversation_id="c1", **warned)
+    )
 
 
 def test_the_role_comes_once() -> None:

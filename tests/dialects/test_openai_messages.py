@@ -109,16 +109,32 @@ CALLED = Message("assistant", (ToolCall("call_1", "search", "{}"),))
             Message("assistant", (ToolCall("a", "f", '{"q":"é","n":2}'),)),
         ),
         (
+            {
+                "role": "assistant",
+                "tool_calls": [
+                    {"id": "a", "type": "custom", "custom": {"name": "sql", "input": "SELECT 1"}},
+                    {"id": "b", "custom": {"name": "sql", "input": ""}},
+                ],
+            },
+            Message(
+                "assistant",
+                (
+                    ToolCall("a", "sql", "SELECT 1", custom=True),
+                    ToolCall("b", "sql", "", custom=True),
+                ),
+            ),
+        ),
+        (
             {"role": "assistant", "function_call": {"name": "f", "arguments": "{}"}},
-            Message("assistant", (ToolCall("call_f", "f", "{}"),)),
+            Message("assistant", (ToolCall("call_legacy_1", "f", "{}"),)),
         ),
         (
             {"role": "function", "name": "f", "content": "sunny"},
-            Message("tool", (ToolResult("call_f", "sunny"),), "f"),
+            Message("tool", (ToolResult("call_legacy_1", "sunny"),), "f"),
         ),
         (
             {"role": "function", "name": "f", "content": None},
-            Message("tool", (ToolResult("call_f", ""),), "f"),
+            Message("tool", (ToolResult("call_legacy_1", ""),), "f"),
         ),
         (
             {"role": "user", "content": "Hi", "timestamp": 5, "x": {"y": []}},
@@ -136,6 +152,76 @@ def test_a_tool_result_answers_an_earlier_call() -> None:
         CALLED,
         Message("tool", (ToolResult("call_1", "two parts"),)),
     )
+
+
+def test_a_tool_result_may_show_pictures() -> None:
+    parts = [
+        {"type": "text", "text": "Seen: "},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA==", "detail": "low"}},
+        {"type": "text", "text": "a cat."},
+    ]
+    _, answer = parse_messages([CALL, {"role": "tool", "tool_call_id": "call_1", "content": parts}])
+    picture = Image("data:image/png;base64,AA==", "low")
+    assert answer.parts == (ToolResult("call_1", "Seen: a cat.", (picture,)),)
+
+
+def test_one_call_may_be_answered_twice_or_never() -> None:
+    result = {"role": "tool", "tool_call_id": "call_1", "content": "x"}
+    later = {"role": "user", "content": "And?"}
+    assert len(parse_messages([CALL, result, result, later])) == 4
+    assert len(parse_messages([CALL, later])) == 2
+
+
+def legacy_call(name: str) -> dict[str, Any]:
+    return {"role": "assistant", "content": None, "function_call": {"name": name, "arguments": ""}}
+
+
+def test_legacy_calls_and_results_are_paired_in_turn() -> None:
+    names = ["f", "g", "f"]
+    results = [{"role": "function", "name": name, "content": "x"} for name in names]
+    raw = [one for pair in zip(map(legacy_call, names), results, strict=True) for one in pair]
+    ids = [
+        part.call_id
+        for message in parse_messages(raw)
+        for part in message.parts
+        if isinstance(part, ToolCall | ToolResult)
+    ]
+    assert ids == [id_ for number in (1, 2, 3) for id_ in [f"call_legacy_{number}"] * 2]
+
+
+def test_a_legacy_result_answers_the_last_call_of_its_function() -> None:
+    raw = [legacy_call("f"), legacy_call("g"), {"role": "function", "name": "f", "content": "x"}]
+    assert parse_messages(raw)[2].parts == (ToolResult("call_legacy_1", "x"),)
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("", "{}"),
+        (" \n", "{}"),
+        ({}, "{}"),
+        ('{"q": 1}', '{"q": 1}'),
+        (' {"q":\t1} ', ' {"q":\t1} '),
+        ('{"half": "\\ud83d", "n": NaN}', '{"half": "\\ud83d", "n": NaN}'),
+    ],
+)
+def test_arguments_that_are_an_object(sent: object, kept: str) -> None:
+    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": sent}}
+    (message,) = parse_messages([{"role": "assistant", "tool_calls": [call]}])
+    assert message.parts == (ToolCall("a", "f", kept),)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    ["x", "[1]", "null", '"{}"', '{"q":', "{} {}", "{'q': 1}", '{"a":' * 5_000 + "1" + "}" * 5_000],
+    ids=lambda text: text[:8],
+)
+def test_arguments_that_are_none(sent: str) -> None:
+    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": sent}}
+    with pytest.raises(RequestError) as caught:
+        parse_messages([{"role": "assistant", "tool_calls": [call]}])
+    assert (caught.value.status, caught.value.code) == (400, "invalid_value")
+    assert caught.value.param == "messages[0].tool_calls[0].function.arguments"
 
 
 @pytest.mark.parametrize(
@@ -258,9 +344,29 @@ def test_a_tool_result_without_its_call(messages: list[dict[str, Any]]) -> None:
             "Invalid type for '{}': expected a string, but got an array instead.",
         ),
         (
-            {"role": "assistant", "tool_calls": [{"type": "custom", "id": "a"}]},
+            {"role": "assistant", "tool_calls": [{"type": "shell", "id": "a"}]},
             ".tool_calls[0].type",
-            "Invalid value: 'custom'. Supported values are: 'function'.",
+            "Invalid value: 'shell'. Supported values are: 'function', 'custom'.",
+        ),
+        (
+            {"role": "assistant", "tool_calls": [{"type": "custom", "id": "a"}]},
+            ".tool_calls[0].custom",
+            "Missing required parameter: '{}'.",
+        ),
+        (
+            {"role": "assistant", "tool_calls": [{"id": "", "function": {"name": "f"}}]},
+            ".tool_calls[0].id",
+            "Invalid '{}': empty string. Expected at least one character.",
+        ),
+        (
+            {"role": "assistant", "tool_calls": ["x"]},
+            ".tool_calls[0]",
+            "Invalid type for '{}': expected an object, but got a string instead.",
+        ),
+        (
+            {"role": "assistant", "function_call": {"name": "f", "arguments": "[]"}},
+            ".function_call.arguments",
+            "Invalid '{}': expected the text of a JSON object.",
         ),
         ({"role": "function", "content": "x"}, ".name", "Missing required parameter: '{}'."),
         (
