@@ -19,6 +19,7 @@ _POSTGRESQL = ("postgres://", "postgresql://", "postgresql+psycopg://")
 _SQLITE = "sqlite:///"
 # Other programs' words for our levels; seed deployments have them in their files.
 _LEVELS = {"trace": "debug", "warn": "warning", "fatal": "error"}
+_CLAUDE_FAMILIES = {"opus", "sonnet", "haiku"}
 _SYSTEM_ZONE = "/etc/localtime"
 
 
@@ -27,6 +28,14 @@ def is_prefix(value: str) -> str:
     if stripped and not _PREFIX.fullmatch(stripped):
         raise ValueError("use letters, digits, and . _ ~ - only")
     return stripped
+
+
+def is_claude_table(value: dict[str, str]) -> dict[str, str]:
+    if not set(value) <= _CLAUDE_FAMILIES:
+        raise ValueError("must name opus, sonnet and haiku only")
+    if not all(value.values()):
+        raise ValueError("every family must have a model")
+    return value
 
 
 def is_base_url(value: str) -> str:

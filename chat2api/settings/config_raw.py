@@ -11,6 +11,7 @@ from typing import Any
 
 from ruamel.yaml.comments import CommentedMap
 
+from chat2api.settings.compatible_entry import COMPATIBLE_FIELDS, OPENAI_COMPATIBLE, PROVIDERS
 from chat2api.settings.config_file import parse_document
 from chat2api.settings.entry import PLAIN_FIELDS, SECRET_FIELDS
 from chat2api.settings.fields import Kind, SettingField, setting_fields
@@ -31,7 +32,18 @@ _PRIVATE = re.compile(r"(?i)token|key|secret|pass|auth|cookie|prefix")
 _COMMENT = re.compile(
     r"(?P<code>(?:[^#\n'\"]|'[^'\n]*'|\"[^\"\n]*\")*?)(?P<mark>(?:^|(?<=\s))#)(?P<text>.*)"
 )
-_ADDRESSES = ("proxy_url", "chatgpt_base_url")
+_ADDRESSES = ("proxy_url", "chatgpt_base_url", "openai_compatible_base_url")
+_ACCOUNT: Mapping[str, Callable[[str], str] | None] = {
+    **dict.fromkeys(PLAIN_FIELDS, None),
+    **dict.fromkeys(SECRET_FIELDS, mask_secret),
+    "proxy": mask_address,
+}
+_UPSTREAM: Mapping[str, Callable[[str], str] | None] = {
+    **dict.fromkeys(COMPATIBLE_FIELDS, None),
+    "api_key": mask_secret,
+    "base_url": mask_address,
+    "proxy": mask_address,
+}
 
 
 def masked_text(text: str, label: str, scrub: Callable[[str], str]) -> str:
@@ -52,7 +64,12 @@ def _masked(key: str, value: Any, fields: Mapping[str, SettingField]) -> Any:
             value[name] = _each(value[name], mask_secret if known else _hide)
         return value
     if key == CHATGPTS:
-        return _accounts(value)
+        return _entries(value, _ACCOUNT)
+    if key == PROVIDERS and isinstance(value, CommentedMap):
+        for name in list(value):
+            known = name == OPENAI_COMPATIBLE
+            value[name] = _entries(value[name], _UPSTREAM) if known else _each(value[name], _hide)
+        return value
     name = SEED_NAMES.get(key, key)
     field = fields.get(name)
     if name in _ADDRESSES:
@@ -64,7 +81,8 @@ def _masked(key: str, value: Any, fields: Mapping[str, SettingField]) -> Any:
     return _each(value, lambda text: mask_text(name, text), numbers=True)
 
 
-def _accounts(value: Any) -> Any:
+def _entries(value: Any, masks: Mapping[str, Callable[[str], str] | None]) -> Any:
+    """A list of mappings; `masks` has the fields that are known, with None for those that may be seen."""
     if not isinstance(value, list):
         return _each(value, _hide)
     for index, entry in enumerate(value):
@@ -72,12 +90,9 @@ def _accounts(value: Any) -> Any:
             value[index] = _each(entry, _hide)
             continue
         for name in list(entry):
-            mask = mask_secret if name in SECRET_FIELDS else _hide
-            if name == "proxy":
-                mask = mask_address
-            elif name in PLAIN_FIELDS:
-                continue
-            entry[name] = _each(entry[name], mask)
+            mask = masks.get(name, _hide)
+            if mask is not None:
+                entry[name] = _each(entry[name], mask)
     return value
 
 

@@ -6,6 +6,7 @@ import ipaddress
 from dataclasses import replace
 
 from chat2api.secret import Secret
+from chat2api.settings.compatible_entry import CompatibleEntry
 from chat2api.settings.load import LoadedSettings
 from chat2api.settings.problems import Problem, SettingsError
 
@@ -13,6 +14,9 @@ DEMO_SOURCE = "--demo"
 DEMO_KEY = "sk-demo"
 """Selects the demo's accounts. No secret: the demo listens on this machine only and holds nothing."""
 _LOOPBACK = "127.0.0.1"
+# What the simulator's other API takes and offers.
+_COMPAT_KEY = "sk-compat"
+_COMPAT_MODELS = ("compat-large", "compat-mini", "compat-image", "compat-tts")
 
 
 def refuse_public_host(host: str | None) -> None:
@@ -46,21 +50,29 @@ def apply_demo(loaded: LoadedSettings) -> LoadedSettings:
         changes["authorization"] = (Secret(DEMO_KEY),)
     if not is_loopback(settings.host):
         changes["host"] = _LOOPBACK
-    # Real accounts and the real database have no part in it.
+    # Real accounts, upstreams and the real database have no part in it.
     if settings.chatgpts:
         changes["chatgpts"] = ()
-    if settings.database_url is not None:
-        changes["database_url"] = None
+    if settings.openai_compatible:
+        changes["openai_compatible"] = ()
+    for name in ("openai_compatible_base_url", "openai_compatible_api_key", "database_url"):
+        if getattr(settings, name) is not None:
+            changes[name] = None
     return _changed(loaded, changes)
 
 
 def with_upstream(loaded: LoadedSettings, simulator_url: str) -> LoadedSettings:
-    """The same settings with the simulator as upstream, and as the server to log in at."""
+    """The same settings with the simulator as upstream, as the server to log in at, and, by its other
+    API, as a second upstream."""
     login: dict[str, object] = {"openai_auth_issuer": simulator_url}
     for name in ("openai_auth_token_url", "openai_auth_authorize_url"):
         if getattr(loaded.settings, name) is not None:
             login[name] = None
-    return _changed(loaded, {"chatgpt_base_url": (simulator_url,), **login})
+    compat = CompatibleEntry(
+        "compat", f"{simulator_url}/compat/v1", Secret(_COMPAT_KEY), _COMPAT_MODELS
+    )
+    upstreams = {"chatgpt_base_url": (simulator_url,), "openai_compatible": (compat,)}
+    return _changed(loaded, {**upstreams, **login})
 
 
 def _changed(loaded: LoadedSettings, changes: dict[str, object]) -> LoadedSettings:

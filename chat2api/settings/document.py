@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 from chat2api.secret import Secret
 from chat2api.settings.model import Settings
 
-YAML_ONLY = frozenset({"chatgpts"})
+YAML_ONLY = frozenset({"chatgpts", "openai_compatible"})
 
 
 def settings_table() -> str:

@@ -13,6 +13,7 @@ import annotated_types
 from pydantic.fields import FieldInfo
 
 from chat2api.secret import Secret
+from chat2api.settings.compatible_entry import CompatibleEntry
 from chat2api.settings.entry import ChatGptEntry
 from chat2api.settings.model import Settings
 
@@ -22,6 +23,7 @@ FALSE_WORDS = ("false", "0", "f", "n", "no", "off")
 # Kept off the plain environment name: seed deployments use ACCESS_TOKEN_PREFIX in serverless mode
 # only, and a stray variable must not change who may call.
 _PREFIXED_ONLY = frozenset({"access_token_prefix"})
+_ENTRIES = {ChatGptEntry: "a list of accounts", CompatibleEntry: "a list of upstreams"}
 
 
 class Kind(Enum):
@@ -79,7 +81,7 @@ def _kind(annotation: Any) -> tuple[Kind, Any]:
     origin = get_origin(annotation)
     if origin is tuple:
         item = _bare(get_args(annotation)[0])
-        return (Kind.ENTRIES if item is ChatGptEntry else Kind.LIST), item
+        return (Kind.ENTRIES if item in _ENTRIES else Kind.LIST), item
     if origin is dict:
         return Kind.MAPPING, str
     if origin is Literal:
@@ -120,7 +122,7 @@ def _allowed(kind: Kind, leaf: Any, metadata: list[Any]) -> str:
         case Kind.TEXT:
             return "text"
         case Kind.ENTRIES:
-            return "a list of accounts"
+            return _ENTRIES[leaf]
 
 
 def _range(metadata: list[Any]) -> str:

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from chat2api.settings.checks import is_postgresql
+from chat2api.settings.compatible_entry import OPENAI_COMPATIBLE
 from chat2api.settings.convert import convert
 from chat2api.settings.fields import SettingField, setting_fields
 from chat2api.settings.mask import clip, mask_text
@@ -83,6 +84,7 @@ def load_settings(
     settings = _build(fields, found, problems)
     if settings is not None:
         _refuse_unreadable_store(settings, found, problems)
+        _refuse_half_an_upstream(settings, found, problems)
     if problems or settings is None:
         raise SettingsError(problems)
     in_place = {name: cwd / getattr(settings, name).expanduser() for name in _DIRECTORIES}
@@ -195,6 +197,25 @@ def _refuse_unreadable_store(
     if url is not None and is_postgresql(url) and not settings.secret_key:
         message = "PostgreSQL needs SECRET_KEY, 16 characters or more, the same on every server"
         problems.append(_problem(setting_fields()["database_url"], found["database_url"], message))
+
+
+def _refuse_half_an_upstream(
+    settings: Settings, found: Mapping[str, Found], problems: list[Problem]
+) -> None:
+    fields = setting_fields()
+    if settings.openai_compatible_base_url is None:
+        message = "is of no use without OPENAI_COMPATIBLE_BASE_URL"
+        problems.extend(
+            _problem(fields[name], found[name], message)
+            for name in found
+            if name.startswith(f"{OPENAI_COMPATIBLE}_")
+        )
+        return
+    name = settings.openai_compatible_name
+    if any(entry.name == name for entry in settings.openai_compatible):
+        written = found.get(f"{OPENAI_COMPATIBLE}_name", found[f"{OPENAI_COMPATIBLE}_base_url"])
+        message = f"{name} is the name of an entry in the YAML file too; set another"
+        problems.append(Problem(written.written_as, message))
 
 
 def _reason(field: SettingField, detail: ErrorDetails) -> str:

@@ -16,6 +16,7 @@ from chat2api.secret import Secret
 from chat2api.settings.checks import (
     as_log_level,
     is_base_url,
+    is_claude_table,
     is_database_url,
     is_file_name,
     is_hex,
@@ -24,6 +25,15 @@ from chat2api.settings.checks import (
     is_proxy,
     is_secret_key,
     is_zone,
+)
+from chat2api.settings.compatible_entry import (
+    ALL_MODELS,
+    OPENAI_COMPATIBLE,
+    CompatibleEntry,
+    is_entry_address,
+    is_entry_name,
+    is_entry_proxy,
+    is_model_name,
 )
 from chat2api.settings.entry import ChatGptEntry
 
@@ -173,6 +183,11 @@ class Settings(BaseModel):
     model_aliases: dict[str, str] = Field(
         default_factory=dict, description="Model name -> upstream slug (YAML or JSON)."
     )
+    claude_models: Annotated[dict[str, str], AfterValidator(is_claude_table)] = Field(
+        default_factory=dict,
+        description="Claude family -> model, for clients that ask for Claude (YAML or JSON); unset "
+        "families: opus is gpt-5-5-thinking (for paid accounts), sonnet gpt-5-5, haiku gpt-5-mini.",
+    )
     history_form: Literal["messages", "folded"] = Field(
         "messages",
         description="How a new chat's history is sent: as several messages, or folded into one of "
@@ -180,6 +195,28 @@ class Settings(BaseModel):
     )
     code_output: Literal["markdown", "hide"] = Field(
         "markdown", description="Show code-interpreter source and output as fenced blocks, or not."
+    )
+
+    # --- other upstreams
+    openai_compatible: tuple[InstanceOf[CompatibleEntry], ...] = Field(
+        (), description="Other upstreams, in the YAML file only: providers.openai_compatible."
+    )
+    openai_compatible_base_url: Annotated[str, AfterValidator(is_entry_address)] | None = Field(
+        None,
+        description="Another upstream that speaks OpenAI's API: the address to which "
+        "/chat/completions is added. Several: in the YAML file.",
+    )
+    openai_compatible_api_key: Secret | None = Field(
+        None, description="The key for it; many local servers need none."
+    )
+    openai_compatible_models: tuple[Annotated[str, AfterValidator(is_model_name)], ...] = Field(
+        (ALL_MODELS,), min_length=1, description="Its models, or * for all that it lists."
+    )
+    openai_compatible_name: Annotated[str, AfterValidator(is_entry_name)] = Field(
+        OPENAI_COMPATIBLE, description="What it is called; NAME/MODEL always asks it."
+    )
+    openai_compatible_proxy: Annotated[Secret, AfterValidator(is_entry_proxy)] | None = Field(
+        None, description="The proxy towards it instead of PROXY_URL; direct for none."
     )
 
     # --- attempts and limits
@@ -220,6 +257,9 @@ class Settings(BaseModel):
     write_stall_seconds: Seconds = Field(
         30, description="A client that takes nothing for this long is dropped."
     )
+    socket_idle_seconds: Seconds = Field(
+        600, description="A WebSocket that asks for nothing for this long is closed."
+    )
     drain_seconds: Seconds = Field(
         25, description="After SIGTERM running streams may go on this long."
     )
@@ -258,6 +298,15 @@ class Settings(BaseModel):
     usage_kept_days: int = Field(
         400, ge=1, le=3650, description="How long sums of usage and accounts' histories are kept."
     )
+    responses_kept_days: int = Field(
+        30, ge=1, le=3650, description="How long responses are kept that nobody reads or continues."
+    )
+    responses_kept_most: int = Field(
+        100_000, ge=1, le=100_000_000, description="Responses kept, at most."
+    )
+    responses_kept_bytes: int = Field(
+        4 * 1024**3, ge=1024, description="What they take up at most, before they are packed."
+    )
     log_content: bool = Field(
         False,
         description="Keep prompts and answers with the records of requests, encrypted; else no word of "
@@ -277,3 +326,17 @@ class Settings(BaseModel):
     log_file: Annotated[str, AfterValidator(is_file_name)] = Field(
         "", description="Name of a file that log lines are also written to; empty: none."
     )
+
+    @property
+    def upstreams(self) -> tuple[CompatibleEntry, ...]:
+        """The other upstreams: those of the file, then the one of the variables."""
+        if self.openai_compatible_base_url is None:
+            return self.openai_compatible
+        own = CompatibleEntry(
+            name=self.openai_compatible_name,
+            base_url=self.openai_compatible_base_url,
+            api_key=self.openai_compatible_api_key,
+            models=self.openai_compatible_models,
+            proxy=self.openai_compatible_proxy,
+        )
+        return (*self.openai_compatible, own)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from chat2api.secret import Secret
+from chat2api.settings.compatible_entry import OPENAI_COMPATIBLE
 from chat2api.settings.load import LoadedSettings
 from chat2api.settings.mask import HIDDEN, mask_text, mask_userinfo
 from chat2api.settings.version import version
+
+_PROXIES = ("proxy_url", "openai_compatible_proxy")
 
 
 def describe(loaded: LoadedSettings) -> list[str]:
@@ -24,6 +27,10 @@ def shown(loaded: LoadedSettings, name: str) -> str:
     match value:
         case tuple() if name == "chatgpts":
             return f"{len(value)} account{'' if len(value) == 1 else 's'}" if value else "-"
+        case tuple() if name == OPENAI_COMPATIBLE:
+            return (
+                mask_text(name, ", ".join(f"{one.name} ({one.base_url})" for one in value)) or "-"
+            )
         case Secret():
             return _secret(name, value)
         case tuple():
@@ -43,7 +50,7 @@ def shown(loaded: LoadedSettings, name: str) -> str:
 
 
 def _secret(name: str, secret: Secret) -> str:
-    if name != "proxy_url":
+    if name not in _PROXIES:
         return HIDDEN
     # A proxy without its user and password is no secret, and the operator wants to see which it is.
     return mask_userinfo(secret.reveal())

@@ -1,7 +1,7 @@
 """Settings from a YAML file: our lower-case setting names, and the keys of seed deployments.
 
 Those are `bind`, `proxy`, `auth.access_tokens`, `auth.access_token_prefix` and `chatgpts`; what else
-they have is called as ours. Anything unknown is refused, at any depth.
+they have is called as ours. `providers` is a section of ours. Anything unknown is refused, at any depth.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from chat2api.settings.bearer import without_bearer
+from chat2api.settings.compatible_entry import OPENAI_COMPATIBLE, PROVIDERS
 from chat2api.settings.fields import SettingField
 from chat2api.settings.gentle_yaml import safe_yaml
 from chat2api.settings.problems import Problem
 from chat2api.settings.variables import Found, unknown_message
+from chat2api.settings.yaml_compatible import read_compatible
 from chat2api.settings.yaml_entries import read_entries
 from chat2api.settings.yaml_place import Key, Lines, Place
 
@@ -34,7 +36,7 @@ AUTH_NAMES: Mapping[str, str] = {
     ACCESS_TOKEN_PREFIX: "access_token_prefix",
 }
 """The same below `auth`."""
-_DEEPEST = 3
+_DEEPEST = 4
 _REVISION_DIGITS = 16
 
 
@@ -104,11 +106,14 @@ def _read_document(
     problems: list[Problem],
 ) -> dict[str, Found]:
     found: dict[str, Found] = {}
-    known = [*fields, *SEED_NAMES, AUTH]
+    known = [name for name in fields if name != OPENAI_COMPATIBLE]
+    known += [*SEED_NAMES, AUTH, PROVIDERS]
     for key, value in document.items():
         here = place.at(key)
         if key == AUTH:
             _read_auth(value, here, found, problems)
+        elif key == PROVIDERS:
+            _read_providers(value, here, found, problems)
         elif key not in known:
             problems.append(here.problem(unknown_message(str(key), known)))
         elif key == CHATGPTS:
@@ -140,6 +145,23 @@ def _read_auth(
             _keep(found, AUTH_NAMES[key], value, here, problems)
 
 
+def _read_providers(
+    section: object, place: Place, found: dict[str, Found], problems: list[Problem]
+) -> None:
+    if section is None:
+        return
+    if not isinstance(section, dict):
+        problems.append(place.problem(f"must hold {OPENAI_COMPATIBLE}"))
+        return
+    for key, value in section.items():
+        here = place.at(key)
+        if key == OPENAI_COMPATIBLE:
+            _keep(found, OPENAI_COMPATIBLE, read_compatible(value, here, problems), here, problems)
+        else:
+            known = [f"{PROVIDERS}.{OPENAI_COMPATIBLE}"]
+            problems.append(here.problem(unknown_message(f"{PROVIDERS}.{key}", known)))
+
+
 def _keep(
     found: dict[str, Found], name: str, value: object, place: Place, problems: list[Problem]
 ) -> None:
@@ -152,7 +174,7 @@ def _keep(
 
 
 def _lines(root: Node) -> Lines:
-    """The line of each key and item, down to the fields of an account."""
+    """The line of each key and item, down to the fields of an entry."""
     return {(): 1, **dict(_walk(root, ()))}
 
 

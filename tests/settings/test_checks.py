@@ -4,6 +4,7 @@ from chat2api.secret import Secret
 from chat2api.settings.checks import (
     as_log_level,
     is_base_url,
+    is_claude_table,
     is_database_url,
     is_file_name,
     is_postgresql,
@@ -17,6 +18,7 @@ from chat2api.settings.checks import (
     ("check", "given", "kept"),
     [
         (is_base_url, "https://x.example/base/", "https://x.example/base"),
+        (is_claude_table, {"opus": "gpt-5-6"}, {"opus": "gpt-5-6"}),
         (is_proxy, Secret("u:p@h:1"), Secret("http://u:p@h:1")),
         (is_proxy, Secret("socks5h://h"), Secret("socks5h://h")),
         (is_secret_key, Secret("x" * 16), Secret("x" * 16)),
@@ -42,6 +44,8 @@ def test_what_is_kept(check, given, kept):
 @pytest.mark.parametrize(
     ("check", "given"),
     [
+        (is_claude_table, {"claude-opus": "gpt-5-6"}),
+        (is_claude_table, {"opus": ""}),
         (is_proxy, Secret("http://h:0")),
         (is_proxy, Secret("http://[h")),
         (is_secret_key, Secret("x" * 15)),

@@ -1,6 +1,7 @@
 import pytest
 
 from chat2api.secret import Secret
+from chat2api.settings.compatible_entry import CompatibleEntry
 from chat2api.settings.demo import DEMO_KEY, apply_demo, refuse_public_host, with_upstream
 from chat2api.settings.load import load_settings
 from chat2api.settings.problems import SettingsError
@@ -27,6 +28,14 @@ def test_the_demo_is_open_local_and_apart(loaded, tmp_path):
         "proxy_url": (),
         "chatgpt_base_url": ("http://127.0.0.1:9",),
         "openai_auth_issuer": "http://127.0.0.1:9",
+        "openai_compatible": (
+            CompatibleEntry(
+                "compat",
+                "http://127.0.0.1:9/compat/v1",
+                Secret("sk-compat"),
+                ("compat-large", "compat-mini", "compat-image", "compat-tts"),
+            ),
+        ),
     }
     assert {name for name, source in after.sources.items() if source == "--demo"} == set(changed)
 

@@ -53,8 +53,10 @@ class Turn:
         return frozenset(message["id"] for message in self.messages)
 
     @property
-    def last_message(self) -> dict[str, Any]:
-        return self.messages[-1]
+    def question(self) -> dict[str, Any]:
+        """What is to be answered: the user's last message, whatever else was said after it."""
+        from_user = (one for one in reversed(self.messages) if one["author"]["role"] == "user")
+        return next(from_user, self.messages[-1])
 
 
 def build_turn(
@@ -202,7 +204,7 @@ def classic_body(turn: Turn, persona: Persona, *, new_id: Callable[[], str]) -> 
 
 def prepare_body(turn: Turn, persona: Persona) -> dict[str, Any]:
     """The body of `POST {B}/f/conversation/prepare`, one call with state `none` (sheet 4.2)."""
-    last = turn.last_message
+    question = turn.question
     body: dict[str, Any] = {
         "action": "next",
         "fork_from_shared_post": False,
@@ -214,7 +216,7 @@ def prepare_body(turn: Turn, persona: Persona) -> dict[str, Any]:
         "conversation_mode": _mode(turn.target),
         "history_and_training_disabled": turn.temporary,
         "system_hints": list(turn.hints),
-        "partial_query": {"id": last["id"], "author": last["author"], "content": last["content"]},
+        "partial_query": {key: question[key] for key in ("id", "author", "content")},
         "supports_buffering": True,
         "supported_encodings": ["v1"],
         "client_contextual_info": {"app_name": "chatgpt.com"},

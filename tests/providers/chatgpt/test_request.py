@@ -117,6 +117,15 @@ def test_a_continued_chat_folds_only_what_is_new() -> None:
     assert turn.conversation_id == "conv-1"
 
 
+def test_what_is_to_be_answered_is_what_the_user_said_last() -> None:
+    """Claude Code writes system messages after the user's."""
+    after = Message("system", (Text("Be brief."),))
+    turn = built(Message("user", (Text("Hi"),)), after)
+    assert [role for role, _ in sent(turn)] == ["user", "system"]
+    assert turn.question["content"]["parts"] == ["Hi"]
+    assert built(after).question["content"]["parts"] == ["Be brief."]
+
+
 def test_an_empty_turn_is_refused_in_either_form() -> None:
     for form in ("messages", "folded"):
         with pytest.raises(RequestError):

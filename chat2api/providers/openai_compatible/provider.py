@@ -1,0 +1,274 @@
+"""Any server that speaks OpenAI's API as a provider: chat completions, its list of models, and whole
+requests passed through."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import time
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from chat2api.chat.conversation import Conversation
+from chat2api.chat.events import EventStream
+from chat2api.codecs.errors import CodecError
+from chat2api.codecs.sse import FastSseDecoder
+from chat2api.errors import Chat2ApiError, RequestError, UpstreamBadResponse, UpstreamError
+from chat2api.pool.values import Credential, Grant, StoredCredential
+from chat2api.providers.openai_compatible.decode import AnswerDecoder
+from chat2api.providers.openai_compatible.models import parse_models
+from chat2api.providers.openai_compatible.refusals import Upstream, classify
+from chat2api.providers.openai_compatible.request import Wording, chat_body
+from chat2api.providers.protocol import AccountCheck, Capabilities, Io, Model, RefreshRefused
+from chat2api.secret import Secret
+from chat2api.transport.protocol import Outgoing, Response
+
+log = logging.getLogger(__name__)
+
+_JSON = "application/json"
+_REFUSAL_BYTES = 65_536
+_MODELS_BYTES = 8 * 1024 * 1024
+_MODELS_SECONDS = 4.0
+# How long a server may take, after the end of the answer, to tell what it used; and to end the stream.
+_USAGE_SECONDS = 3.0
+_NEARLY_SECONDS = 0.02
+_MOST_PIECES_AFTER_THE_END = 4
+_LONGEST_LIMIT_KEY = 200
+
+_OFFICIAL = re.compile(r"(?:[\w-]+\.)*(?:openai\.com|openai\.azure\.com)")
+_SLOW = re.compile(
+    r"(?:^|[-/:_.])(?:o\d|r1|qwq|thinking|think|reason\w*|research|pro)(?:$|[-/:_.])"
+)
+_QUICK_EFFORTS = frozenset({None, "none", "minimal", "low"})
+
+
+@dataclass(frozen=True, slots=True)
+class CompatibleOptions:
+    """`base_url` is what /chat/completions is added to. Seconds and bytes as in the settings."""
+
+    name: str
+    base_url: str
+    api_key: Secret | None
+    user_agent: str
+    first_byte_seconds: float = 60.0
+    slow_first_byte_seconds: float = 300.0
+    idle_seconds: float = 90.0
+    slow_idle_seconds: float = 300.0
+    event_limit_bytes: int = 32 * 1024 * 1024
+
+
+class CompatibleProvider:
+    """The key is the operator's and stands in the options: the credential of a turn is not looked at."""
+
+    capabilities = Capabilities(
+        native_tools=True, native_json=True, native_limits=True, sampling=True
+    )
+
+    def __init__(self, options: CompatibleOptions) -> None:
+        self.name = options.name
+        self._options = options
+        host = urlsplit(options.base_url).hostname or ""
+        key = options.api_key.reveal() if options.api_key is not None else ""
+        self._upstream = Upstream(options.name, tuple(filter(None, (key, host))))
+        self._wording = Wording(new_token_limit=_OFFICIAL.fullmatch(host) is not None)
+
+    def is_slow(self, conversation: Conversation) -> bool:
+        if conversation.reasoning_effort not in _QUICK_EFFORTS:
+            return True
+        return _SLOW.search(conversation.model.lower()) is not None
+
+    def limit_key(self, conversation: Conversation) -> str:
+        return conversation.model[:_LONGEST_LIMIT_KEY]
+
+    def refresh(self, stored: StoredCredential, io: Io) -> Grant:
+        raise RefreshRefused("no_refresh_token")
+
+    def check(self, credential: Credential, io: Io) -> AccountCheck:
+        self.models(credential, io)
+        return AccountCheck()
+
+    def models(self, credential: Credential, io: Io) -> list[Model]:
+        request = Outgoing(
+            "GET",
+            f"{self._options.base_url}/models",
+            self._headers(_JSON),
+            proxy=io.proxy,
+            first_byte_seconds=_MODELS_SECONDS,
+            idle_seconds=_MODELS_SECONDS,
+            repeatable=True,
+        )
+        response = io.transport.open(request, io.call)
+        if response.status != 200:
+            raise self._refusal(response)
+        models = parse_models(_document(response.read(_MODELS_BYTES)), self.name)
+        if not models:
+            raise UpstreamBadResponse(f"The upstream {self.name} lists no models.")
+        return models
+
+    def stream(self, conversation: Conversation, credential: Credential, io: Io) -> EventStream:
+        response = self._begin(conversation, io)
+        decoder = AnswerDecoder(self._refused_within, _new_call_id)
+        try:
+            yield from self._read(response, decoder)
+        finally:
+            response.close()
+            if decoder.skipped:
+                log.info("upstream %s: %d events made no sense", self.name, decoder.skipped)
+
+    def forward(
+        self, path: str, body: bytes, content_type: str, io: Io, *, slow: bool = True
+    ) -> Response:
+        """A whole request of another kind, such as `/images/generations`; the answer as it is.
+
+        Raises what a refusal means.
+        """
+        options = self._options
+        request = Outgoing(
+            "POST",
+            options.base_url + path,
+            {**self._headers("*/*"), "Content-Type": content_type},
+            body,
+            io.proxy,
+            options.slow_first_byte_seconds if slow else options.first_byte_seconds,
+            options.slow_idle_seconds if slow else options.idle_seconds,
+        )
+        response = io.transport.open(request, io.call)
+        if response.status != 200:
+            raise self._refusal(response)
+        return response
+
+    # --- asking
+
+    def _begin(self, conversation: Conversation, io: Io) -> Response:
+        """The answer to the turn; asked once more where the server wants a field spelled otherwise."""
+        wording = self._wording
+        try:
+            return self._ask(conversation, wording, io)
+        except RequestError as refusal:
+            other = _reworded(wording, refusal)
+            if other is None:
+                raise
+            log.info("upstream %s wants another wording: %s", self.name, other)
+        response = self._ask(conversation, other, io)
+        if other.new_token_limit == wording.new_token_limit:
+            # What a server does not know it never knows; the token limit's name goes by the model.
+            self._wording = other
+        return response
+
+    def _ask(self, conversation: Conversation, wording: Wording, io: Io) -> Response:
+        options = self._options
+        slow = self.is_slow(conversation)
+        request = Outgoing(
+            "POST",
+            f"{options.base_url}/chat/completions",
+            {**self._headers("text/event-stream"), "Content-Type": _JSON},
+            orjson.dumps(chat_body(conversation, wording)),
+            io.proxy,
+            options.slow_first_byte_seconds if slow else options.first_byte_seconds,
+            options.slow_idle_seconds if slow else options.idle_seconds,
+        )
+        response = io.transport.open(request, io.call)
+        if response.status != 200:
+            raise self._refusal(response)
+        return response
+
+    def _headers(self, accept: str) -> dict[str, str]:
+        headers = {
+            "Accept": accept,
+            "Accept-Encoding": "identity",
+            "User-Agent": self._options.user_agent,
+        }
+        if self._options.api_key is not None:
+            headers["Authorization"] = f"Bearer {self._options.api_key.reveal()}"
+        return headers
+
+    # --- reading
+
+    def _read(self, response: Response, decoder: AnswerDecoder) -> EventStream:
+        kind = response.headers.get("content-type", "").lower()
+        if "html" in kind:
+            raise UpstreamBadResponse(f"The upstream {self.name} answered with a page.")
+        if _JSON in kind:
+            document = _document(response.read(self._options.event_limit_bytes))
+            if not isinstance(document, dict):
+                raise UpstreamBadResponse(f"The upstream {self.name} answered with nonsense.")
+            yield from decoder.feed_chunk(document)
+        else:
+            yield from self._records(response, decoder)
+        yield from decoder.close()
+
+    def _records(self, response: Response, decoder: AnswerDecoder) -> EventStream:
+        frames = FastSseDecoder(self._options.event_limit_bytes)
+        hurried = False
+        chunks = _closing_chunks(response)
+        try:
+            with closing(chunks):
+                for data in chunks:
+                    for record in frames.feed(data):
+                        yield from decoder.feed(record)
+                    if decoder.done or (decoder.finished and decoder.has_usage):
+                        _take_the_end(response, chunks)
+                        return
+                    if decoder.finished and not hurried:
+                        hurried = True
+                        response.hurry(_USAGE_SECONDS)
+        except CodecError as error:
+            raise UpstreamBadResponse(f"The upstream's stream cannot be read: {error}.") from None
+        except UpstreamError:
+            if not hurried:  # else the answer is whole; only its figures are missing
+                raise
+
+    def _refused_within(self, document: Mapping[str, Any]) -> Chat2ApiError:
+        return classify(self._upstream, 200, {}, document, time.time())
+
+    def _refusal(self, response: Response) -> Chat2ApiError:
+        try:
+            body = response.read(_REFUSAL_BYTES)
+        except UpstreamBadResponse:
+            body = b""
+        return classify(self._upstream, response.status, response.headers, body, time.time())
+
+
+def _reworded(wording: Wording, refusal: RequestError) -> Wording | None:
+    """How to ask instead, where the refusal is about a field that is ours to choose."""
+    about = f"{refusal.param or ''} {refusal.message}"
+    if wording.stream_options and "stream_options" in about:
+        return replace(wording, stream_options=False)
+    if not wording.new_token_limit and "max_completion_tokens" in about:
+        return replace(wording, new_token_limit=True)
+    if wording.new_token_limit and refusal.param == "max_completion_tokens":
+        return replace(wording, new_token_limit=False)
+    return None
+
+
+def _document(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _new_call_id() -> str:
+    return f"call_{secrets.token_hex(12)}"
+
+
+def _take_the_end(response: Response, chunks: Iterator[bytes]) -> None:
+    """Read the body's own end if it is nearly here: the connection can then serve the next turn."""
+    response.hurry(_NEARLY_SECONDS)
+    with suppress(UpstreamError):
+        for _ in islice(chunks, _MOST_PIECES_AFTER_THE_END):
+            pass
+
+
+def _closing_chunks(response: Response) -> Generator[bytes, None, None]:
+    try:
+        yield from response.chunks()
+    finally:
+        response.close()
