@@ -173,6 +173,13 @@ class ConversationNotFound(NotFound):
     code = "conversation_not_found"
 
 
+class PreviousResponseNotFound(RequestError):
+    """What the caller wants to continue is not here: unknown, deleted, expired, or of another key."""
+
+    code = "previous_response_not_found"
+    param = "previous_response_id"
+
+
 class MethodNotAllowed(RequestError):
     status = 405
     code = "method_not_allowed"
@@ -189,6 +196,12 @@ class Conflict(RequestError):
     status = 409
     type = "conflict_error"
     code = "version_conflict"
+
+
+class TurnInProgress(Conflict):
+    """A connection has one turn at a time, and this one has not ended its last."""
+
+    code = "response_in_progress"
 
 
 class TooLarge(RequestError):
@@ -414,6 +427,22 @@ class UpstreamRateLimited(UpstreamError):
     ) -> None:
         super().__init__(message, retry_after=retry_after)
         self.per_model = per_model
+
+
+class ToolCallMissing(UpstreamError):
+    """The model was told to call a tool and would not, also when it was told again."""
+
+    code = "tool_call_missing"
+    another_account_helps = False
+    blame = Blame.NONE
+
+
+class OutputInvalid(UpstreamError):
+    """The model's answer is not the JSON that was asked for, also when it was asked again."""
+
+    code = "invalid_json_output"
+    another_account_helps = False
+    blame = Blame.NONE
 
 
 class ProviderUnavailable(UpstreamError):

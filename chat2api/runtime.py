@@ -17,11 +17,13 @@ from chat2api.service.config_desk import ConfigDesk
 from chat2api.service.guesses import KeyGuesses
 from chat2api.service.key_limits import KeyLimits
 from chat2api.service.logins import Logins
-from chat2api.service.models import ModelCatalog
+from chat2api.service.models import Catalog
 from chat2api.service.outlook import Outlooks
 from chat2api.service.owners import Owners
+from chat2api.service.passage import Passage
 from chat2api.service.pool_summary import PoolSummary
 from chat2api.service.recording import Recorder
+from chat2api.service.threads import Threads
 from chat2api.settings.model import Settings
 from chat2api.store.account_book import AccountBook
 from chat2api.store.account_edits import AccountEdits
@@ -104,7 +106,9 @@ class Runtime:
     limits: KeyLimits
     administration: Administration
     completions: Completions
-    catalog: ModelCatalog
+    threads: Threads
+    catalog: Catalog
+    passage: Passage
     book: AccountBook
     intake: Intake
     config: ConfigDesk

@@ -9,6 +9,7 @@ from chat2api.factory.accounts import make_actions
 from chat2api.factory.desk import make_desk
 from chat2api.factory.foundation import Foundation, pick_options, pool_limits
 from chat2api.factory.logins import make_logins, renewal_url
+from chat2api.factory.upstreams import make_entries
 from chat2api.providers.chatgpt.models import FALLBACK
 from chat2api.providers.chatgpt.provider import ChatGptOptions, ChatGptProvider
 from chat2api.providers.oauth.endpoint import OAuthOptions, TokenEndpoint
@@ -16,17 +17,22 @@ from chat2api.runtime import Runtime
 from chat2api.service.access import Access
 from chat2api.service.admin_access import AdminAccess, Administration
 from chat2api.service.arrivals import Arrivals
+from chat2api.service.catalog import UnitedCatalog
 from chat2api.service.completion import Completions, TurnLimits
 from chat2api.service.config_desk import ConfigDesk
 from chat2api.service.egress import Egress
 from chat2api.service.emulation import Emulator
 from chat2api.service.fresh import FreshTokens
+from chat2api.service.json_checks import JsonChecks
 from chat2api.service.key_limits import KeyLimits, day_in
+from chat2api.service.model_names import CLAUDE_MODELS, ModelNames
 from chat2api.service.models import ModelCatalog
+from chat2api.service.passage import Passage
 from chat2api.service.pool_backend import PoolBackend
 from chat2api.service.renewal import Renewals
 from chat2api.service.routing import Router
 from chat2api.service.seating import Seating
+from chat2api.service.threads import Threads
 from chat2api.settings.model import Settings
 from chat2api.settings.version import version
 from chat2api.store.api_keys import announce_first_key
@@ -71,6 +77,10 @@ def assemble(
         renewals.take_over(earlier.renewals)
     tokens = FreshTokens(renewals, base.credentials, base.store.now)
     base.known_keys.grace_seconds = settings.key_grace_seconds
+    accounts = _models(base, settings, provider, egress, tokens)
+    entries = make_entries(settings, egress)
+    pool = _pool_backend(base, settings, provider, egress, tokens)
+    router = Router(pool, _names(settings), entries, accounts.known)
     runtime = Runtime(
         settings=settings,
         lifecycle=base.lifecycle,
@@ -80,14 +90,11 @@ def assemble(
         guesses=base.guesses,
         limits=_limits(base, settings, earlier),
         administration=_administration(base, settings),
-        completions=_completions(base, settings, provider, egress, tokens),
-        catalog=ModelCatalog(
-            provider,
-            base.pool,
-            egress,
-            tokens,
-            fallback=FALLBACK,
-            aliases=tuple(settings.model_aliases),
+        completions=_completions(base, settings, router),
+        passage=Passage(router),
+        threads=Threads(base.responses, base.store.vault, settings.responses_kept_days),
+        catalog=UnitedCatalog(
+            accounts, entries, lambda: settings.allow_anonymous or not base.pool.is_empty()
         ),
         book=base.book,
         intake=intake,
@@ -102,6 +109,23 @@ def assemble(
     )
     arrivals = Arrivals(settings.data_dir, intake, base.book, base.arrivals)
     return Assembled(runtime, provider, renewals, arrivals)
+
+
+def _models(
+    base: Foundation,
+    settings: Settings,
+    provider: ChatGptProvider,
+    egress: Egress,
+    tokens: FreshTokens,
+) -> ModelCatalog:
+    return ModelCatalog(
+        provider,
+        base.pool,
+        egress,
+        tokens,
+        fallback=FALLBACK,
+        aliases=tuple(settings.model_aliases),
+    )
 
 
 def _limits(base: Foundation, settings: Settings, earlier: Assembled | None) -> KeyLimits:
@@ -120,13 +144,13 @@ def _provider(settings: Settings, earlier: Assembled | None) -> ChatGptProvider:
     return ChatGptProvider(options, TokenEndpoint(oauth))
 
 
-def _completions(
+def _pool_backend(
     base: Foundation,
     settings: Settings,
     provider: ChatGptProvider,
     egress: Egress,
     tokens: FreshTokens,
-) -> Completions:
+) -> PoolBackend:
     seating = Seating(
         base.pool,
         egress,
@@ -135,17 +159,26 @@ def _completions(
         allow_anonymous=settings.allow_anonymous,
         direct_concurrency=settings.direct_concurrency,
     )
+    most_running = pick_options(settings).most_running
+    census = Census(base.store, most_running, is_away=lambda: base.pool.is_degraded)
+    return PoolBackend(
+        provider, base.pool, egress, base.usage, seating, settings.retry_times, census.of
+    )
+
+
+def _completions(base: Foundation, settings: Settings, router: Router) -> Completions:
     limits = TurnLimits(
         history_disabled=settings.history_disabled,
         request_seconds=settings.request_seconds,
         slow_request_seconds=settings.slow_request_seconds,
     )
-    most_running = pick_options(settings).most_running
-    census = Census(base.store, most_running, is_away=lambda: base.pool.is_degraded)
-    pool = PoolBackend(
-        provider, base.pool, egress, base.usage, seating, settings.retry_times, census.of
+    return Completions(router, Emulator(JsonChecks(base.compute), base.usage), base.usage, limits)
+
+
+def _names(settings: Settings) -> ModelNames:
+    return ModelNames(
+        {**CLAUDE_MODELS, **settings.claude_models}, frozenset(settings.model_aliases)
     )
-    return Completions(Router(pool), Emulator(), base.usage, limits)
 
 
 def _access(base: Foundation, settings: Settings) -> Access:

@@ -18,6 +18,7 @@ from chat2api.lifetime.call import Call
 from chat2api.service.checks import checking
 from chat2api.service.job_kinds import CHECK, RENEW, ItemDone, JobHandler, renewing
 from chat2api.settings.model import Settings
+from chat2api.store.responses import StoredResponses
 from chat2api.store.workers import RENEW_SECONDS
 
 _DUE_SECONDS = 5.0
@@ -67,6 +68,7 @@ def timers(
     sweeps = {
         "accounts": base.book.purge,
         "conversations": base.conversations.forget_old,
+        "responses": lambda: prune_responses(base.responses, current().runtime.settings),
         "bearers": lambda: base.credentials.forget_bearers(_BEARER_UNUSED_SECONDS),
         "key_usage": base.key_usage.prune,
         "parcels": base.desk.parcels.prune,
@@ -88,6 +90,10 @@ def timers(
         Timer("write records", _RECORDS_SECONDS, base.desk.recorder.flush),
         Timer("clean", _CLEAN_SECONDS, lambda: clean(sweeps), 60.0),
     ]
+
+
+def prune_responses(stored: StoredResponses, settings: Settings) -> int:
+    return stored.prune(settings.responses_kept_most, settings.responses_kept_bytes)
 
 
 def work_on_jobs(base: Foundation, current: Callable[[], Assembled]) -> None:

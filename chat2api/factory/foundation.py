@@ -32,6 +32,7 @@ from chat2api.store.opening import (
 )
 from chat2api.store.options import store_options
 from chat2api.store.picking import PickOptions
+from chat2api.store.responses import StoredResponses
 from chat2api.store.schedule import Schedule
 from chat2api.store.sql_pool import SqlPool
 from chat2api.store.workers import Workers
@@ -54,6 +55,7 @@ class Foundation:
     known_keys: KeyCache
     guesses: KeyGuesses
     conversations: ConversationBook
+    responses: StoredResponses
     schedule: Schedule
     audit: Audit
     desk: DeskBase
@@ -108,6 +110,7 @@ def lay_foundation(settings: Settings) -> Foundation:
         known_keys=KeyCache(keys, settings.key_grace_seconds),
         guesses=KeyGuesses(),
         conversations=ConversationBook(store),
+        responses=StoredResponses(store),
         schedule=Schedule(store, workers.worker_id),
         audit=Audit(store),
         desk=desk,

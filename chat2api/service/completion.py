@@ -12,6 +12,7 @@ from chat2api.errors import Chat2ApiError, ClientGone, InternalError, RequestErr
 from chat2api.lifetime.call import Call
 from chat2api.service.access import Anonymous, PoolKey, Principal
 from chat2api.service.emulation import Emulator
+from chat2api.service.model_names import ModelNames
 from chat2api.service.retry import falls_through, for_the_log
 from chat2api.service.routing import Candidate, Router
 from chat2api.service.tracing import Tracer, TurnTrace
@@ -58,13 +59,23 @@ class Completions:
         self._usage = usage
         self._limits = limits
 
+    @property
+    def names(self) -> ModelNames:
+        """What models other makers' names stand for."""
+        return self._router.names
+
     def limit_key(self, conversation: Conversation) -> str:
         """What the upstream of our accounts knows the model by."""
-        return self._router.pool.provider.limit_key(conversation)
+        meant = self.names.meaning(conversation.model)
+        return self._router.pool.provider.limit_key(replace(conversation, model=meant))
 
     def recorded_usage(self, tracer: Tracer, conversation: Conversation) -> Usage:
         """Tokens of a request for its record; `estimated` where a part of them is guessed."""
         return self._usage.recorded(tracer, conversation)
+
+    def prompt_tokens(self, conversation: Conversation, call: Call) -> int:
+        """Tokens of everything that is asked."""
+        return self._usage.prompt_tokens(conversation, call)
 
     def plan(self, conversation: Conversation, principal: Principal, call: Call) -> Plan:
         """Who may answer. A turn of a slow model gets the longer limit. Raises UnknownModel."""

@@ -72,6 +72,7 @@ _BY_CODE: Mapping[str, _Entry] = {
     "request_timeout": ("slow_body", "network", "retry"),
     "model_not_found": ("unknown_model", "client", "models"),
     "conversation_not_found": ("lost_conversation", "client", "restart"),
+    "previous_response_not_found": ("lost_conversation", "client", "restart"),
     "not_found": ("unknown_path", "client", "client"),
     "method_not_allowed": ("unknown_path", "client", "client"),
     "forbidden_path": ("unknown_path", "client", "client"),
@@ -79,6 +80,7 @@ _BY_CODE: Mapping[str, _Entry] = {
     "unsupported_media_type": ("unknown_path", "client", "client"),
     "csrf_failed": ("refused", "client", "client"),
     "version_conflict": ("refused", "client", "client"),
+    "response_in_progress": ("refused", "client", "client"),
     "client_closed_request": ("gone", "nobody", "patience"),
     "client_gone": ("gone", "nobody", "patience"),
     # the key
@@ -109,13 +111,27 @@ _BY_CODE: Mapping[str, _Entry] = {
     "upstream_account_auth_failed": ("login", "account", "login"),
     ACCOUNT_CLOSED: ("closed_account", "account", "add"),
     "provider_unavailable": ("no_way", "server", "settings"),
+    "tool_call_missing": ("no_call", "upstream", "retry"),
+    "invalid_json_output": ("no_json", "upstream", "retry"),
 }
 _UPSTREAM_LIMIT: _Entry = ("limit", "account", "wait")
 _KEYLESS_LOGIN: _Entry = ("keyless_login", "client", "key")
+_BY_CODE_OF_ENTRY: Mapping[str, _Entry] = {
+    "upstream_account_auth_failed": ("entry_key", "server", "settings"),
+    "upstream_access_denied": ("entry_denied", "server", "settings"),
+    "upstream_connection_error": ("unreachable", "network", "settings"),
+    "rate_limit_exceeded": ("entry_limit", "upstream", "wait"),
+}
+"""Of an upstream that is configured, and has no accounts."""
 
 SAID: frozenset[str] = frozenset(said for said, _, _ in _BY_CODE.values()) | {
     "limit",
     "keyless_login",
+    "entry_key",
+    "entry_denied",
+    "entry_limit",
+    "same_upstream",
+    "second_upstream",
     "other_client",
     "other_server",
     "worked",
@@ -149,7 +165,7 @@ def explain_attempt(attempt: AttemptRecord) -> Verdict:
     """What one try met; its codes are the upstream's."""
     if not attempt.code:
         return Verdict("worked", "nobody", "none")
-    return Verdict(*_entry(attempt.code, attempt.status, from_upstream=True))
+    return Verdict(*_met(attempt))
 
 
 def limit_ends(record: RequestRecord, attempt: AttemptRecord) -> float | None:
@@ -176,6 +192,10 @@ def _of_success(record: RequestRecord) -> Verdict:
     last = record.trace.attempts[-1]
     if sum(not one.code for one in record.trace.attempts) > 1:  # several answers at once
         return Verdict("some_failed", "nobody", "none", tries=tries)
+    if last.route == "entry":
+        same = all(one.provider == last.provider for one in record.trace.attempts)
+        said = "same_upstream" if same else "second_upstream"
+        return Verdict("later" if tries > 2 and same else said, "nobody", "none", tries=tries)
     if all(one.account_id == last.account_id for one in record.trace.attempts):
         return Verdict("same_account", "nobody", "none", tries=tries)
     if tries > 2:
@@ -192,10 +212,19 @@ def _of_failure(record: RequestRecord) -> Verdict:
     attempts = record.trace.attempts
     # The same code from the upstream means an account's limit, from before it the caller's.
     from_upstream = bool(attempts) and attempts[-1].code == record.code
-    said, side, step = _entry(record.code, record.status, from_upstream=from_upstream)
+    if from_upstream:
+        said, side, step = _met(attempts[-1])
+    else:
+        said, side, step = _entry(record.code, record.status, from_upstream=False)
     after = record.trace.retry_after
     retry_at = None if after is None else record.at + record.seconds + after
     return Verdict(said, side, step, retry_at, tries=max(record.attempts, len(attempts)))
+
+
+def _met(attempt: AttemptRecord) -> _Entry:
+    if attempt.route == "entry" and attempt.code in _BY_CODE_OF_ENTRY:
+        return _BY_CODE_OF_ENTRY[attempt.code]
+    return _entry(attempt.code, attempt.status, from_upstream=True)
 
 
 def _entry(code: str, status: int, *, from_upstream: bool) -> _Entry:

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from chat2api.errors import Chat2ApiError, UnknownModel
 from chat2api.lifetime.call import Call
@@ -21,6 +22,19 @@ log = logging.getLogger(__name__)
 
 _KEEP_SECONDS = 300.0
 _RETRY_SECONDS = 30.0
+
+
+class Catalog(Protocol):
+    """What may be asked for by name."""
+
+    def available(self, principal: Principal, call: Call) -> list[Model]:
+        """Sorted by name, each once."""
+
+    def known(self) -> list[str]:
+        """Names as far as they are known now: nobody is asked."""
+
+    def find(self, name: str, principal: Principal, call: Call) -> Model:
+        """Raises UnknownModel."""
 
 
 class ModelCatalog:

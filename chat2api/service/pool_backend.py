@@ -67,6 +67,10 @@ class PoolBackend:
         self._retry_times = retry_times
         self._census = census
 
+    def is_empty(self) -> bool:
+        """Whether there is no account at all."""
+        return self._pool.is_empty()
+
     def count_candidates(self, trace: TurnTrace) -> None:
         """Note whom a failed turn could have chosen from."""
         if trace.route == "pool" and trace.need is not None:
@@ -99,6 +103,10 @@ class PoolBackend:
                 if number > 1:
                     self.count_candidates(trace)
                 return
+            except GeneratorExit:
+                if call.error is None:  # read as far as it was wanted, which is no failure
+                    this.ended(None)
+                raise
             except PoolError as error:
                 if last is None:
                     raise
@@ -130,6 +138,10 @@ class PoolBackend:
             with closing(self._renewing(conversation, seat, call, trace)) as events:
                 yield from events
             self._report(seat, conversation, need, None, trace)
+        except GeneratorExit:
+            if call.error is None:
+                self._report(seat, conversation, need, None, trace)
+            raise
         except Chat2ApiError as error:
             if call.error is None:
                 self._report(seat, conversation, need, error, trace)

@@ -11,6 +11,7 @@ from chat2api.errors import (
     NoAccountAvailable,
     PoolError,
     RequestError,
+    UnknownModel,
     UpstreamAuthFailed,
     UpstreamConnectionError,
     UpstreamError,
@@ -95,7 +96,7 @@ def falls_through(error: Chat2ApiError, *, told: bool, keeps_history: bool) -> b
     """Whether another upstream that has the model may answer instead."""
     if told:
         return False
-    if isinstance(error, PoolError):
+    if isinstance(error, PoolError | UnknownModel):
         return True
     if not isinstance(error, UpstreamError) or not error.another_account_helps:
         return False

@@ -255,7 +255,9 @@ class AttemptTrace:
         "error",
         "first",
         "proof_seconds",
+        "provider",
         "renewed",
+        "route",
     )
 
     def __init__(self, turn: TurnTrace) -> None:
@@ -269,13 +271,21 @@ class AttemptTrace:
         self.error: Chat2ApiError | None = None
         self.proof_seconds = 0.0
         self.renewed = False
+        self.route = self.provider = ""
 
     def seated(self, account_id: str = "") -> None:
         """There is an account for it, after however long a wait; or it needs none."""
         self.account_id = account_id
+        # Noted now: the turn may go on to another upstream.
+        self.route = self._turn.route or ""
+        self.provider = "" if self._turn.need is None else self._turn.need.provider
         self.began = self._clock()
         self._turn.waited += self.began - self._asked
         self._turn.attempts.append(self)
+
+    def begun(self) -> None:
+        """The answer begins, where it does not consist of events."""
+        self.first = self._clock()
 
     def heard(self, event: Event) -> None:
         """Looked at later, several at once: this is the one thing done for every event."""
@@ -321,7 +331,7 @@ class AttemptTrace:
         ended_at = self._clock() if self.ended_at is None else self.ended_at
         return AttemptRecord(
             number=number,
-            route=self._turn.route or "",
+            route=self.route,
             account_id=self.account_id,
             code="" if error is None else code_of(error),
             status=200 if error is None else error.status,
@@ -333,6 +343,7 @@ class AttemptTrace:
             proof_seconds=self.proof_seconds,
             renewed=self.renewed,
             upstream_status=0 if error is None else error.upstream_status or 0,
+            provider=self.provider if self.route == "entry" else "",
         )
 
 

@@ -69,6 +69,11 @@ class UsageCounter:
                     pass
             yield event
 
+    def prompt_tokens(self, conversation: Conversation, call: Call) -> int:
+        """Tokens of everything that is asked."""
+        texts = list(tokens.prompt_texts(conversation))
+        return tokens.prompt_overhead(conversation) + sum(self._counts(texts, call))
+
     def recorded(self, tracer: Tracer, conversation: Conversation) -> Usage:
         """What a request used, for its record: as it was counted for the caller or by the upstream; else
         short texts are counted here and long ones estimated, so that nobody waits for it.

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, select, update
 
 from chat2api.store import tables
+from chat2api.store.api_tables import responses
 from chat2api.store.desk_tables import logins, parcels, requests
 from chat2api.store.engine import Database
 from chat2api.store.once import replace_file
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 
 KEY_CHECK, PEPPER = "key_check", "pepper"
 _ROWS_AT_ONCE = 500
+_LARGE_AT_ONCE = 20  # where one may take up megabytes
 _SEALED_FILE = re.compile(r"\w+\.sealed")
 
 _SEALED: tuple[tuple[Table, str, tuple[str, ...]], ...] = (
@@ -43,8 +45,11 @@ def reseal(database: Database, vault: Vault) -> int:
     check is changed last, so that the old key is asked for until all is done.
     """
     changed = 0
-    if _is_changed(database, vault):  # to look for them means reading every request that is kept
+    if _is_changed(database, vault):  # to look for them means reading everything that is kept
         changed += _reseal_column(database, vault, requests, "record_id", "content")
+        changed += _reseal_column(
+            database, vault, responses, "response_id", "content", _LARGE_AT_ONCE
+        )
     changed += sum(
         _reseal_column(database, vault, table, key, column)
         for table, key, columns in reversed(_SEALED)
@@ -62,13 +67,20 @@ def _is_changed(database: Database, vault: Vault) -> bool:
     return sealed is not None and not vault.is_current(sealed)
 
 
-def _reseal_column(database: Database, vault: Vault, table: Table, key: str, column: str) -> int:
+def _reseal_column(
+    database: Database,
+    vault: Vault,
+    table: Table,
+    key: str,
+    column: str,
+    at_once: int = _ROWS_AT_ONCE,
+) -> int:
     text, key_column = table.c[column], table.c[key]
     stale = (
         select(key_column, text)
         .where(text.is_not(None), ~text.startswith(f"{vault.key_id}:", autoescape=True))
         .order_by(key_column)
-        .limit(_ROWS_AT_ONCE)
+        .limit(at_once)
     )
     if table is tables.meta:
         stale = stale.where(key_column.in_(_SEALED_FACTS))

@@ -31,7 +31,8 @@ class AttemptRecord:
     `code` is empty when it worked. `first_byte` in seconds after the try began, None when nothing came.
     `proof_seconds` is 0.0 when unknown. `renewed`: an access token was renewed for it. `retry_after` in
     seconds, as the upstream said it. `status` is the one that stands for the error here; `upstream_status`
-    is what the upstream answered with, 0 where nobody knows.
+    is what the upstream answered with, 0 where nobody knows. `provider` is the name of a configured
+    upstream, empty where accounts were asked.
     """
 
     number: int
@@ -47,6 +48,7 @@ class AttemptRecord:
     proof_seconds: float = 0.0
     renewed: bool = False
     upstream_status: int = 0
+    provider: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,14 +155,15 @@ def _attempt_row(one: AttemptRecord) -> list[Any]:
         _rounded(one.first_byte),
         round(one.proof_seconds, 3),
         one.renewed,
-        *([one.upstream_status] if one.upstream_status else []),
+        *([one.upstream_status] if one.upstream_status or one.provider else []),
+        *([one.provider] if one.provider else []),
     ]
 
 
 def _attempt_of(row: Sequence[Any]) -> AttemptRecord:
     (
         number, route, account_id, code, status, message, retry_after, began, seconds, first_byte,
-        proof_seconds, renewed, *upstream_status,
+        proof_seconds, renewed, *more,
     ) = row  # fmt: skip
     return AttemptRecord(
         int(number),
@@ -175,7 +178,8 @@ def _attempt_of(row: Sequence[Any]) -> AttemptRecord:
         _number(first_byte),
         float(proof_seconds),
         bool(renewed),
-        int(upstream_status[0]) if upstream_status else 0,
+        int(more[0]) if more else 0,
+        str(more[1]) if len(more) > 1 else "",
     )
 
 

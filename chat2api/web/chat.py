@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from flask import Blueprint, Response, after_this_request
 
@@ -32,16 +33,20 @@ blueprint = Blueprint("chat", __name__)
 
 @blueprint.post("/v1/chat/completions")
 def chat_completions() -> Response:
-    return _complete(OpenAIChat(), "chat")
+    return complete(OpenAIChat(), "chat")
 
 
-def _complete(dialect: Dialect, scope: Scope) -> Response:
+def complete(dialect: Dialect, scope: Scope, body: dict[str, Any] | None = None) -> Response:
+    """The answer to the request at hand, read and told by `dialect`, whole or streamed.
+
+    `body`: what is asked, where it did not come as the body of the request.
+    """
     state().dialect = dialect
     recording = Recording(Tracer(keep_text=runtime().settings.log_content))
     state().recording = recording
     caller = recording.caller = principal()
     check_scope(caller, scope)
-    body = read_json()
+    body = read_json() if body is None else body
     recording.note_body(body)
     ask = dialect.parse(body)
     recording.note_conversation(ask.conversation)
@@ -98,6 +103,8 @@ def _whole(
         response = error_response(failure)
     else:
         response = json_response(dialect.render(ask, stamp, completions))
+        if notes := sorted({note for done in completions for note in done.notes}):
+            response.headers["x-chat2api-warning"] = ", ".join(notes)
     response.response = sent_under_watch(response.get_data(), watched.watch)
     response.call_on_close(watched.end)
     return response
@@ -143,7 +150,8 @@ def _streamed(
         watched.end()
         return error_response(first.failure.error)
     renderer = dialect.renderer(ask, stamp)
-    body = StreamBody(channel, renderer, first, watched.call, watched.watch)
+    single = getattr(dialect, "single_writes", False)
+    body = StreamBody(channel, renderer, first, watched.call, watched.watch, single_writes=single)
     # Passed through as it is, at the price that only the body's own close is called, so it calls on.
     response = Response(body, 200, HEADERS, direct_passthrough=True)
     body.on_close = response.close

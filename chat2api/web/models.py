@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
+from chat2api.dialects import anthropic_models
 from chat2api.dialects.openai_models import render_model, render_models
 from chat2api.service.access import may_use_model
 from chat2api.service.models import no_such_model
 from chat2api.web.auth import principal
 from chat2api.web.calls import watched_call
 from chat2api.web.json import json_response
+from chat2api.web.messages import speaks_anthropic
 from chat2api.web.state import runtime
 
 blueprint = Blueprint("models", __name__)
@@ -20,16 +22,27 @@ def list_models() -> Response:
     caller = principal("models")
     with watched_call() as call:
         models = runtime().catalog.available(caller, call)
-    return json_response(
-        render_models(model for model in models if may_use_model(caller, model.name))
-    )
+    usable = [model for model in models if may_use_model(caller, model.name)]
+    if not speaks_anthropic():
+        return json_response(render_models(usable))
+    aliases = [
+        anthropic_models.render_alias(name, meaning)
+        for name, meaning in runtime().completions.names.listed()
+        if may_use_model(caller, name)
+    ]
+    entries = map(anthropic_models.render_model, usable)
+    return json_response(anthropic_models.render_models([*aliases, *entries]))
 
 
 @blueprint.get("/v1/models/<path:name>")
 def retrieve_model(name: str) -> Response:
     caller = principal("models")
-    with watched_call() as call:
-        model = runtime().catalog.find(name, caller, call)
     if not may_use_model(caller, name):
         raise no_such_model(name)
-    return json_response(render_model(model))
+    meaning = runtime().completions.names.meaning(name)
+    if speaks_anthropic() and meaning != name:
+        return json_response(anthropic_models.render_alias(name, meaning))
+    with watched_call() as call:
+        model = runtime().catalog.find(name, caller, call)
+    render = anthropic_models.render_model if speaks_anthropic() else render_model
+    return json_response(render(model))

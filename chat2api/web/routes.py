@@ -9,11 +9,25 @@ from collections.abc import Sequence
 from flask import Flask, Response, request
 from flask_cors import CORS
 
-from chat2api.dialects.openai_chat import OpenAIChat
 from chat2api.errors import RequestError
 from chat2api.logs import set_request_id
 from chat2api.settings.model import Settings
-from chat2api.web import chat, compat, config, health, models, sign_in, start, tokens, why
+from chat2api.web import (
+    audio,
+    chat,
+    compat,
+    config,
+    health,
+    images,
+    messages,
+    models,
+    responses,
+    responses_socket,
+    sign_in,
+    start,
+    tokens,
+    why,
+)
 from chat2api.web.client_address import Network, client_address, networks
 from chat2api.web.desk import (
     account_acts,
@@ -50,6 +64,7 @@ _PROBES = frozenset({"/healthz", "/readyz", "/ping"})  # asked every few seconds
 _POLLED = frozenset({"desk", "jobs", "accounts", "logins"})
 _EXPOSED = [
     "x-request-id",
+    "request-id",
     "openai-processing-ms",
     "openai-version",
     "retry-after",
@@ -59,7 +74,16 @@ _EXPOSED = [
         for what in ("limit", "remaining", "reset")
     ),
 ]
-_ALLOWED = ["Authorization", "Content-Type", "Accept", "ChatGPT-Account-ID", "X-Request-ID"]
+_ALLOWED = [
+    "Authorization",
+    "Content-Type",
+    "Accept",
+    "ChatGPT-Account-ID",
+    "X-Request-ID",
+    "X-Api-Key",
+    "anthropic-version",
+    "anthropic-beta",
+]
 
 
 def register_routes(app: Flask, settings: Settings) -> None:
@@ -68,6 +92,11 @@ def register_routes(app: Flask, settings: Settings) -> None:
     prefix = f"/{settings.api_prefix}" if settings.api_prefix else None
     for room in (
         chat,
+        responses,
+        responses_socket,
+        images,
+        audio,
+        messages,
         models,
         compat,
         tokens,
@@ -111,7 +140,8 @@ def register_routes(app: Flask, settings: Settings) -> None:
 
 
 def _begin() -> None:
-    set_state(RequestState(new_request_id(), OpenAIChat()))
+    request_id = new_request_id()
+    set_state(RequestState(request_id, messages.first_dialect(request_id)))
     set_request_id(state().request_id)
     if request.query_string.count(b"&") >= _MOST_QUERY_PARAMETERS:
         raise RequestError(f"There are more than {_MOST_QUERY_PARAMETERS} query parameters.")
@@ -123,6 +153,7 @@ def _finish(response: Response, trusted: Sequence[Network]) -> Response:
     done = state()
     milliseconds = max(1, round((time.monotonic() - done.started) * 1000))
     response.headers["x-request-id"] = done.request_id
+    messages.add_request_id(response)
     if "/v1/" in request.path:
         response.headers["openai-processing-ms"] = str(milliseconds)
         response.headers["openai-version"] = "2020-10-01"

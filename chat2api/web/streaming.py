@@ -1,4 +1,4 @@
-"""Answers onto the wire, under watch: a streamed body is one write for all that waits."""
+"""Answers onto the wire, under watch: a streamed body is one write for all that waits, or for each event."""
 
 from __future__ import annotations
 
@@ -19,13 +19,23 @@ HEADERS = {
 
 # A write counts as stalled when the caller took nothing of it; so a write is never too much to take.
 _MOST_WRITTEN_BYTES = 65_536
+# Of an event that must not be cut: no reader gets one in one piece that is larger than this.
+_MOST_EVENT_BYTES = 1_048_576
+_FRAME_END = b"\n\n"
 
 
-def _slices(data: bytes) -> Iterator[bytes]:
-    return (
-        data[start : start + _MOST_WRITTEN_BYTES]
-        for start in range(0, len(data), _MOST_WRITTEN_BYTES)
-    )
+def _slices(data: bytes, most: int = _MOST_WRITTEN_BYTES) -> Iterator[bytes]:
+    return (data[start : start + most] for start in range(0, len(data), most))
+
+
+def _frames(data: bytes) -> Iterator[bytes]:
+    """One event at a time."""
+    start = 0
+    while start < len(data):
+        end = data.find(_FRAME_END, start)
+        end = len(data) if end < 0 else end + len(_FRAME_END)
+        yield from _slices(data[start:end], _MOST_EVENT_BYTES)
+        start = end
 
 
 def sent_under_watch(data: bytes, watch: CallerWatch) -> Iterator[bytes]:
@@ -39,7 +49,8 @@ def sent_under_watch(data: bytes, watch: CallerWatch) -> Iterator[bytes]:
 class StreamBody:
     """An iterator for the WSGI server. `close` always runs, also when nothing was ever read.
 
-    `on_close` is called once, when the last byte is out or the caller is gone.
+    `on_close` is called once, when the last byte is out or the caller is gone. `single_writes`: every
+    event is a piece of its own.
     """
 
     def __init__(
@@ -49,12 +60,16 @@ class StreamBody:
         first: Batch,
         call: Call,
         watch: CallerWatch,
+        *,
+        single_writes: bool = False,
     ) -> None:
         self._channel = channel
         self._renderer = renderer
         self._first: Batch | None = first
         self._call = call
         self._watch = watch
+        self._pieces = _frames if single_writes else _slices
+        self._most_bytes = 0 if single_writes else _MOST_WRITTEN_BYTES
         self.on_close: Callable[[], None] = lambda: None
         self._rest: Iterator[bytes] = iter(())  # of what is rendered
         self._ended = False
@@ -78,10 +93,10 @@ class StreamBody:
             batch = self._first or self._channel.take()
             self._first = None
             data = self._rendered(batch)
-        if len(data) <= _MOST_WRITTEN_BYTES:
+        if len(data) <= self._most_bytes:
             return data
-        self._rest = _slices(data)
-        return next(self._rest)
+        self._rest = self._pieces(data)
+        return next(self._rest, b"")
 
     def _rendered(self, batch: Batch) -> bytes:
         pieces = []

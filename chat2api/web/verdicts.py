@@ -57,7 +57,15 @@ def pill_of(verdict: Verdict) -> tuple[str, str]:
         return "off", "leave"
     if verdict.side == "nobody":
         return "ok", "check"
-    if verdict.said in ("limit", "all_resting", "key_minute", "key_tokens", "queue", "stopping"):
+    if verdict.said in (
+        "limit",
+        "entry_limit",
+        "all_resting",
+        "key_minute",
+        "key_tokens",
+        "queue",
+        "stopping",
+    ):
         return "wait", "clock"
     if verdict.said == "challenge":
         return "bad", "shield"
@@ -110,6 +118,8 @@ _SENTENCES: _Words = {
     "stopping": lambda: gettext("The server was about to stop."),
     "internal": lambda: gettext("Something went wrong in this server."),
     "nonsense": lambda: gettext("The upstream's answer made no sense."),
+    "no_call": lambda: gettext("The model did not call a tool, although it was told to."),
+    "no_json": lambda: gettext("The model did not answer with the JSON that was asked for."),
     "unreachable": lambda: gettext("The upstream could not be reached."),
     "cut": lambda: gettext("The upstream's answer was cut off before its end."),
     "timeout": lambda: gettext("The upstream did not answer in time."),
@@ -123,6 +133,13 @@ _SENTENCES: _Words = {
     "login": lambda: gettext("The upstream refused the account's login."),
     "closed_account": lambda: gettext("Upstream has closed the account."),
     "limit": lambda: gettext("The account's limit at the upstream was used up."),
+    "entry_key": lambda: gettext("The upstream refused the key that is set for it."),
+    "entry_denied": lambda: gettext(
+        "The upstream does not let the key that is set for it do this."
+    ),
+    "entry_limit": lambda: gettext("The limit of this server's key at the upstream was used up."),
+    "same_upstream": lambda: gettext("It worked at the second try."),
+    "second_upstream": lambda: gettext("It worked on another upstream. The first failed."),
     "no_way": lambda: gettext("No way to the upstream that could serve this is switched on."),
     "other_client": lambda: gettext("The request was refused as it was."),
     "other_server": lambda: gettext("The server could not serve the request."),
@@ -134,6 +151,9 @@ _FOR_OWNERS: _Words = {
     "no_account": lambda: gettext("This server cannot answer at the moment."),
     "login": lambda: gettext("This server cannot answer at the moment."),
     "closed_account": lambda: gettext("This server cannot answer at the moment."),
+    "entry_key": lambda: gettext("This server cannot answer at the moment."),
+    "entry_denied": lambda: gettext("This server cannot answer at the moment."),
+    "entry_limit": lambda: gettext("This server is at its limit at the upstream."),
     "queue": lambda: gettext("This server was too busy."),
     "challenge": lambda: gettext("The upstream did not let this server in."),
     "distrusted": lambda: gettext("The upstream did not let this server in."),

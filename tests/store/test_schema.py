@@ -169,9 +169,9 @@ def older(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     brought(database, tmp_path)
     database.write(lambda c: c.execute(tables.meta.insert().values(name="mine", value="1")))
     newest = newest_revision()
-    monkeypatch.setattr(schema, "newest_revision", lambda: "0003")
+    monkeypatch.setattr(schema, "newest_revision", lambda: "0004")
     monkeypatch.setattr(schema, "_upgrade", lambda connection: None)
-    assert newest == "0002"
+    assert newest == "0003"
     yield database
     database.close()
 
@@ -180,7 +180,7 @@ def test_a_copy_is_made_before_anything_is_changed(older: Database, tmp_path: Pa
     backups = tmp_path / "backups"
     assert brought(older, backups, "0.2.0")
     (copy,) = backups.iterdir()
-    assert copy.name.startswith("before-0002-")
+    assert copy.name.startswith("before-0003-")
     assert (copy.stat().st_mode & 0o777, backups.stat().st_mode & 0o777) == (0o600, 0o700)
     with closing(sqlite3.connect(copy)) as opened:
         found = opened.execute("SELECT name, value FROM meta ORDER BY name").fetchall()
@@ -192,12 +192,12 @@ def test_only_the_last_copies_are_kept(older: Database, tmp_path: Path) -> None:
     backups = tmp_path / "backups"
     backups.mkdir()
     for number in range(5):
-        path = backups / f"before-0002-2020010{number}-000000.db"
+        path = backups / f"before-0003-2020010{number}-000000.db"
         path.touch()
         os.utime(path, (number, number))
     brought(older, backups)
     assert len(list(backups.iterdir())) == 3
-    assert (backups / "before-0002-20200104-000000.db").exists()
+    assert (backups / "before-0003-20200104-000000.db").exists()
 
 
 def test_without_a_copy_nothing_is_changed(older: Database, tmp_path: Path) -> None:

@@ -32,13 +32,18 @@ from chat2api.service.completion import Completions, TurnLimits
 from chat2api.service.config_desk import ConfigDesk
 from chat2api.service.egress import Egress
 from chat2api.service.emulation import Emulator
+from chat2api.service.entries import Entries
 from chat2api.service.guesses import KeyGuesses
+from chat2api.service.json_checks import JsonChecks
 from chat2api.service.key_cache import KeyCache
 from chat2api.service.key_limits import KeyLimits, day_in
+from chat2api.service.model_names import CLAUDE_MODELS, ModelNames
 from chat2api.service.models import ModelCatalog
+from chat2api.service.passage import Passage
 from chat2api.service.pool_backend import PoolBackend
 from chat2api.service.routing import Router
 from chat2api.service.seating import Seating
+from chat2api.service.threads import Threads
 from chat2api.service.usage import UsageCounter
 from chat2api.settings.model import Settings
 from chat2api.store.account_book import AccountBook
@@ -48,6 +53,7 @@ from chat2api.store.audit import Audit
 from chat2api.store.intake import Intake
 from chat2api.store.key_usage import KeyUsage
 from chat2api.store.opening import Store
+from chat2api.store.responses import StoredResponses
 from chat2api.store.sessions import Sessions
 from chat2api.web.routes import register_routes
 from chat2api.web.state import attach_runtime
@@ -245,6 +251,7 @@ class Site:
         self.responses: list[Any] = []
         self.source: Any = None
         self.degraded = False
+        self.entries = Entries()
 
     @cached_property
     def runtime(self) -> Runtime:
@@ -268,6 +275,8 @@ class Site:
         )
         usage = UsageCounter(nothing)
         pool = PoolBackend(self.provider, self.pool, egress, usage, seating, settings.retry_times)
+        names = ModelNames({**CLAUDE_MODELS, **settings.claude_models})
+        router = Router(pool, names, self.entries)
         return Runtime(
             settings=settings,
             lifecycle=self.lifecycle,
@@ -276,7 +285,9 @@ class Site:
             access=self._access(settings),
             limits=KeyLimits(KeyUsage(self.store), day_in("UTC")),
             administration=self._administration(settings),
-            completions=Completions(Router(pool), Emulator(), usage, limits),
+            completions=Completions(router, Emulator(JsonChecks(nothing), usage), usage, limits),
+            passage=Passage(router),
+            threads=Threads(self.stored, self.store.vault, settings.responses_kept_days),
             catalog=ModelCatalog(self.provider, self.pool, egress, tokens, fallback=("gpt-4o",)),
             book=AccountBook(self.store),
             intake=Intake(self.store),
@@ -290,6 +301,10 @@ class Site:
             degraded=lambda: self.degraded,
             close=lambda: None,
         )
+
+    @cached_property
+    def stored(self) -> StoredResponses:
+        return StoredResponses(self.store)
 
     @cached_property
     def desk_base(self) -> DeskBase:

@@ -31,3 +31,34 @@ def test_one_that_it_may_not_use_does_not_exist(site: Any) -> None:
         }
     }
     assert site.send("GET", "/v1/models/auto").status_code == 200
+
+
+VERSION = {"anthropic-version": "2023-06-01"}
+
+
+def test_clients_of_another_api_are_told_in_its_words(site: Any) -> None:
+    _, secret = site.keys.create("Bob", models=["gpt-5*"])
+    told = site.send("GET", "/v1/models?limit=1", headers=VERSION, key=secret.reveal()).get_json()
+    entry = {
+        "type": "model",
+        "id": "gpt-5-5",
+        "display_name": "gpt-5-5",
+        "created_at": "1970-01-01T00:00:07Z",
+    }
+    assert told == {"data": [entry], "has_more": False, "first_id": "gpt-5-5", "last_id": "gpt-5-5"}
+    assert site.send("GET", "/v1/models/gpt-5-5", headers=VERSION).get_json() == entry
+
+
+def test_they_see_the_names_that_they_know(site: Any) -> None:
+    site.given["claude_models"] = {"opus": "large"}
+    assert names(site.send("GET", "/v1/models", headers=VERSION)) == [
+        "claude-opus", "claude-sonnet", "claude-haiku", "auto", "gpt-5-5",
+    ]  # fmt: skip
+    one = site.send("GET", "/v1/models/claude-opus-5", headers=VERSION).get_json()
+    assert (one["id"], one["display_name"]) == ("claude-opus-5", "claude-opus-5 (large)")
+    assert site.send("GET", "/v1/models/claude-opus-5").status_code == 404
+    assert names(site.send("GET", "/v1/models")) == ["auto", "gpt-5-5"]
+    _, secret = site.keys.create("Bob", models=["claude-haiku*"])
+    assert names(site.send("GET", "/v1/models", headers=VERSION, key=secret.reveal())) == [
+        "claude-haiku"
+    ]

@@ -217,7 +217,7 @@ def test_a_browser_may_read_streams_and_our_headers(site: Any) -> None:
         for what in ("limit", "remaining", "reset")
         for of in ("requests", "tokens")
     }
-    ours = {"x-request-id", "openai-processing-ms", "openai-version", "retry-after"}
+    ours = {"x-request-id", "request-id", "openai-processing-ms", "openai-version", "retry-after"}
     assert exposed == ours | limits
 
 

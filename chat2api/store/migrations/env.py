@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from alembic import context
 
-from chat2api.store import desk_tables, tables
+from chat2api.store import api_tables, desk_tables, tables
 
-assert desk_tables.metadata is tables.metadata
+assert api_tables.metadata is desk_tables.metadata is tables.metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -175,6 +175,8 @@ def _seat(one: AttemptRecord, names: Names) -> str:
             return gettext("the caller's own token")
         case "anonymous":
             return gettext("without a login")
+        case "entry":
+            return one.provider
     return names.account(one.account_id)
 
 

@@ -1,0 +1,138 @@
+"""The upstreams of the operator's configuration, and which models each of them has."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from chat2api.errors import Chat2ApiError
+from chat2api.lifetime.call import Call
+from chat2api.pool.values import Credential
+from chat2api.providers.protocol import Model
+from chat2api.service.entry_backend import EntryBackend
+from chat2api.settings.compatible_entry import ALL_MODELS
+
+log = logging.getLogger(__name__)
+
+_KEEP_SECONDS = 300.0
+_RETRY_SECONDS = 30.0
+_WAIT_SECONDS = 5.0
+_NOBODY = Credential("nobody", None)
+
+
+class Entry:
+    """One upstream. Its own list is asked for where the configuration says `*`, by a thread of its own:
+    a caller waits for the first one only, and not long."""
+
+    def __init__(
+        self, backend: EntryBackend, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.backend = backend
+        self.name = backend.entry.name
+        self.priority = backend.entry.priority
+        names = [name for name in backend.entry.models if name != ALL_MODELS]
+        self._named = {name: Model(name, self.name) for name in names}
+        self.lists = ALL_MODELS in backend.entry.models
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._listed: dict[str, Model] | None = None
+        self._until = -math.inf
+        self._failed = False
+        self._asking: threading.Event | None = None
+
+    def names(self, model: str) -> bool:
+        """Whether the configuration names it."""
+        return model in self._named
+
+    def has(self, model: str) -> bool:
+        """Whether it is named, or in the upstream's own list as far as that can be had."""
+        return model in self._named or model in self.models()
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether it may have anything, since its list could not be had."""
+        return self.lists and self._listed is None
+
+    def models(self) -> dict[str, Model]:
+        """What it has by name; waits for the first list a few seconds."""
+        if self.lists:
+            asking = self._ask_if_due()
+            if asking is not None and self._listed is None and not self._failed:
+                asking.wait(_WAIT_SECONDS)
+        return self.known()
+
+    def known(self) -> dict[str, Model]:
+        """The same as far as it is known now: nobody is asked."""
+        return {**(self._listed or {}), **self._named}
+
+    def _ask_if_due(self) -> threading.Event | None:
+        """Begin to ask where it is time to; what tells the end of it, None when nobody asks."""
+        with self._lock:
+            if self._asking is not None or self._clock() < self._until:
+                return self._asking
+            asking = self._asking = threading.Event()
+        threading.Thread(
+            target=self._ask, args=(asking,), name=f"models-{self.name}", daemon=True
+        ).start()
+        return asking
+
+    def _ask(self, asking: threading.Event) -> None:
+        listed: dict[str, Model] | None = None
+        try:
+            io = self.backend.io(Call(math.inf))
+            listed = {model.name: model for model in self.backend.provider.models(_NOBODY, io)}
+        except Chat2ApiError as error:
+            log.info("models of upstream %s: %s (%s)", self.name, error.code, error.message)
+        except Exception:  # the boundary of a thread
+            log.exception("asking upstream %s for its models failed", self.name)
+        with self._lock:
+            self._failed = listed is None
+            self._listed = listed if listed is not None else self._listed
+            keep = _RETRY_SECONDS if listed is None else _KEEP_SECONDS
+            self._until = self._clock() + keep
+            self._asking = None
+        asking.set()
+
+
+class Entries:
+    """All of them, the first to ask first. `prefixed` finds the one that a name like NAME/MODEL means."""
+
+    def __init__(self, entries: Sequence[Entry] = ()) -> None:
+        self._entries = tuple(sorted(entries, key=lambda entry: entry.priority))
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries)
+
+    def __bool__(self) -> bool:
+        return bool(self._entries)
+
+    def prefixed(self, model: str) -> tuple[Entry, str] | None:
+        """The upstream and the name that it knows the model by."""
+        name, slash, rest = model.partition("/")
+        if not slash or not rest:
+            return None
+        return next(((entry, rest) for entry in self._entries if entry.name == name), None)
+
+    def having(self, model: str) -> list[Entry]:
+        return [entry for entry in self._entries if entry.has(model)]
+
+    def unsure(self) -> list[Entry]:
+        return [entry for entry in self._entries if entry.is_unsure]
+
+    def models(self) -> list[Model]:
+        """Each name once, of the first that has it."""
+        return _first_of(entry.models() for entry in self._entries)
+
+    def known(self) -> list[Model]:
+        return _first_of(entry.known() for entry in self._entries)
+
+
+def _first_of(lists: Iterable[dict[str, Model]]) -> list[Model]:
+    found: dict[str, Model] = {}
+    for models in lists:
+        for name, model in models.items():
+            found.setdefault(name, model)
+    return list(found.values())
