@@ -7,14 +7,17 @@ PIP := PIP_RETRIES=10 PIP_DEFAULT_TIMEOUT=60 PIP_DISABLE_PIP_VERSION_CHECK=1 $(B
 # What the tests need from Debian besides Python; installed when missing and when we may.
 DEBIAN_PACKAGES := postgresql chromium fonts-noto-cjk
 ARGS ?=
+# The clients of tests/clients live apart: their dependencies and ours would quarrel over versions.
+CLIENTS := .venv-clients
+NODE_CLIENTS := tests/clients/node
 # Files of tests run side by side: most of the time is waiting for servers to start and to stop.
 TEST_PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo run test check bench lint format lock clean debian-packages
+.PHONY: help install demo run test test-clients check bench lint format lock clean debian-packages
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.dev-installed ## make .venv with everything for running, testing and changing it
 
@@ -26,6 +29,9 @@ run: $(VENV)/.installed ## serve with your settings (environment, .env); options
 
 test: install debian-packages ## run the tests; some of them by ARGS="tests/chat -k fold"
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-clients: install $(CLIENTS)/.installed $(NODE_CLIENTS)/node_modules/.installed ## run real clients (SDKs, agents) against the server; installs them, 600 MB
+	$(BIN)/python -m pytest tests/clients $(ARGS)
 
 check: lint test ## everything a change must pass
 
@@ -46,9 +52,11 @@ lock: $(BIN)/uv ## resolve dependencies anew; ARGS="--upgrade" takes newer ones
 	$(BIN)/uv lock $(ARGS)
 	$(BIN)/uv export --quiet --no-emit-project --no-dev --no-header -o requirements.txt
 	$(BIN)/uv export --quiet --no-emit-project --no-header -o requirements-dev.txt
+	$(BIN)/uv pip compile --quiet --generate-hashes --no-header --python-version 3.11 $(ARGS) \
+		tests/clients/requirements.in -o tests/clients/requirements.txt
 
 clean: ## remove what make made; data/ stays
-	rm -rf $(VENV) build dist *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(CLIENTS) $(NODE_CLIENTS)/node_modules build dist *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	rm -rf .import_linter_cache benchmarks/results
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -61,6 +69,15 @@ $(VENV)/.dev-installed: requirements-dev.txt pyproject.toml version.txt | $(BIN)
 	$(PIP) install --require-hashes -r requirements-dev.txt
 	$(PIP) install --no-deps -e .
 	@touch $(VENV)/.installed $@
+
+$(CLIENTS)/.installed: tests/clients/requirements.txt | $(BIN)/python
+	$(PYTHON) -m venv $(CLIENTS)
+	PIP_DISABLE_PIP_VERSION_CHECK=1 $(CLIENTS)/bin/python -m pip install --quiet --require-hashes -r $<
+	@touch $@
+
+$(NODE_CLIENTS)/node_modules/.installed: $(NODE_CLIENTS)/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --prefix $(NODE_CLIENTS) --no-audit --no-fund && touch $@; \
+		else echo 'there is no npm; the clients of Node are skipped' >&2; fi
 
 $(BIN)/uv: | $(BIN)/python
 	$(PIP) install uv

@@ -71,7 +71,7 @@ def test_a_backup_is_restored_elsewhere(
     """E13."""
     done = invoke(backup, "b.tar.gz", **NO_KEY)
     assert done.exit_code == 0, done.output
-    assert done.stdout.startswith("b.tar.gz: schema 0002, ")
+    assert done.stdout.startswith("b.tar.gz: schema 0003, ")
     assert str(data / "secret.key") in done.stderr
     assert stat.S_IMODE(Path("b.tar.gz").stat().st_mode) == 0o600
     elsewhere = tmp_path / "elsewhere"
@@ -138,7 +138,7 @@ def test_secrets_stay_sealed(invoke: Run, filled: None, data: Path) -> None:
     for secret in (access("a").encode(), refresh("b").encode(), key, b"sk-planted"):
         assert all(secret not in content for content in contents.values())
     manifest = json.loads(contents[MANIFEST])
-    assert (manifest["version"], manifest["schema"]) == (version(), "0002")
+    assert (manifest["version"], manifest["schema"]) == (version(), "0003")
 
 
 def test_the_wrong_key_is_refused(invoke: Run, filled: None, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_before_the_first_start(settings: Settings, tmp_path: Path) -> None:
 
 def test_all_is_well(settings: Settings, path: Path) -> None:
     assert check_database(settings) == [
-        ok("database", "SQLite, whole, schema 0002"),
+        ok("database", "SQLite, whole, schema 0003"),
         ok("encryption key", "opens this database"),
     ]
 
@@ -58,13 +58,13 @@ def test_other_schemas(settings: Settings, path: Path) -> None:
     (finding,) = check_database(settings)
     assert (finding.grade, finding.text) == (
         "fail",
-        "SQLite, whole; its schema 9999 is newer than ours, 0002",
+        "SQLite, whole; its schema 9999 is newer than ours, 0003",
     )
     changed(path, "UPDATE alembic_version SET version_num = '0000'")
     (finding,) = check_database(settings)
     assert (finding.grade, finding.text) == (
         "warn",
-        "SQLite, whole; schema 0000 is brought to 0002 at the next start",
+        "SQLite, whole; schema 0000 is brought to 0003 at the next start",
     )
 
 
