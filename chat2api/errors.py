@@ -27,10 +27,7 @@ class Blame(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ErrorInfo:
-    """The wire face of an error, without any dialect's spelling.
-
-    `retry_after` is in seconds.
-    """
+    """The wire face of an error, without any dialect's spelling. `retry_after` is in seconds."""
 
     status: int
     type: str
@@ -412,9 +409,8 @@ class UpstreamRenewalFailed(UpstreamError):
 
 
 class UpstreamRateLimited(UpstreamError):
-    """The account is out of quota; `per_model` when only for the model asked.
-
-    `retry_after` is in seconds; None when the upstream gave no hint.
+    """The account is out of quota; `per_model` when only for the model asked. `retry_after` (seconds) is
+    None when the upstream gave no hint.
     """
 
     status = 429

@@ -37,9 +37,11 @@ WITHOUT_MIRROR = {
     "pool/values.py": "values without behaviour; pool/test_policy.py and the stores use them",
     "providers/protocol.py": "Protocols and values; providers/test_contract.py tests what fulfils them",
     "store/columns.py": "what the tables are made of; store/test_tables.py compares them",
+    "store/api_tables.py": "tables; store/test_tables.py compares them with the migrations",
     "store/desk_tables.py": "tables; store/test_tables.py compares them with the migrations",
     "store/migrations/versions/0001_the_first_schema.py": "store/test_tables.py compares what it makes",
     "store/migrations/versions/0002_the_desk.py": "the same",
+    "store/migrations/versions/0003_responses.py": "the same",
     "simulator/faults/model.py": "values; faults/test_registry.py and each family's tests use them",
     "transport/protocol.py": "Protocols and values; transport/test_http.py tests what fulfils them",
 }
@@ -52,13 +54,23 @@ WITHOUT_MODULE = {
     "providers/chatgpt/test_decode_later.py": "pictures and stored conversations of it, the same",
     "providers/chatgpt/test_provider_failures.py": "failures of the sequence, too much for one file",
     "providers/test_accounts.py": "what a provider does with an account, over several modules",
-    "providers/test_contract.py": "one suite for every provider",
-    "service/test_completion_accounts.py": "what turns do to accounts, too much for one file",
+    "providers/openai_compatible/test_laws.py": "laws of a stream, against the simulated API",
+    "providers/test_contract.py": "one suite for every provider with accounts",
+    "service/test_completion_upstreams.py": "which of several upstreams answers, too much for one file",
     "store/test_contract.py": "one suite for every pool backend",
     "web/desk/test_hostile_input.py": "every page and form at once",
 }
 
-NO_MIRROR_FOLDERS = {"e2e", "entry", "recordings", "benchmarks", "deploy", "browser"}
+NO_MIRROR_FOLDERS = {
+    "e2e",
+    "entry",
+    "recordings",
+    "benchmarks",
+    "deploy",
+    "browser",
+    "clients",
+    "schemas",
+}
 """Folders of tests that look at the whole server or at the repository, not at one module."""
 
 MAY_READ_ENVIRONMENT = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -23,6 +24,8 @@ THINKING = "thinking"
 """The key of `Ask.echo` under which stands whether thinking is to be told."""
 
 _UNUSED = ("top_k", "mcp_servers", "context_management", "container")
+
+_LONGEST_USER = 64
 
 # The budgets of thinking tokens, and the effort that each is at most.
 _EFFORTS = ((0, "none"), (512, "minimal"), (1_024, "low"), (8_192, "medium"), (24_576, "high"))
@@ -85,7 +88,7 @@ def parse_request(body: Mapping[str, Any]) -> Ask:
     wire = check(_Request, body)
     limits = Limits(wire.max_tokens, tuple(wire.stop_sequences or ()))
     sampling = Sampling(temperature=wire.temperature, top_p=wire.top_p)
-    user = wire.metadata.user_id if wire.metadata is not None else None
+    user = _user(wire.metadata)
     conversation, ignored = _conversation(wire, limits, sampling, user)
     unused = [name for name in _UNUSED if body.get(name) not in (None, [], {})]
     return Ask(
@@ -125,6 +128,14 @@ def _conversation(
         user=user,
     )
     return conversation, tools.ignored
+
+
+def _user(metadata: _Metadata | None) -> str | None:
+    """Names longer than upstreams take are told apart by their hash; Claude Code's are."""
+    name = metadata.user_id if metadata is not None else None
+    if name is None or len(name) <= _LONGEST_USER:
+        return name
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _tells_thinking(thinking: _Thinking | None) -> bool:

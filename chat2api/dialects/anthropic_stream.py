@@ -82,6 +82,10 @@ class MessageStream:
         """Frames for `events`; neighbours of one block share a frame."""
         if self._failed or self._finished:
             return b""
+        if len(events) == 1 and len(self._blocks) == 1:
+            event, block = events[0], self._blocks[0]
+            if type(event) is TextDelta and event.text and block.is_open_text:
+                return block.delta(event.text)
         self._start()
         if all(map(self._take, events)):
             self._send()
@@ -205,7 +209,7 @@ class MessageStream:
     def _close(self, block: _Block) -> None:
         if block.kind == "thinking":
             signature = orjson.dumps(signature_of(self._stamp))
-            self._frames.append(_delta_frame(block.index, "signature", signature))
+            self._frames.append(_before_delta(block.index, "signature") + signature + _AFTER_DELTA)
         self._frames.append(_frame({"type": "content_block_stop", "index": block.index}))
 
     def _taken(self) -> bytes:
@@ -216,11 +220,23 @@ class MessageStream:
 class _Block:
     """One content block: what was said of it and not yet told, and how far it is on the wire."""
 
-    __slots__ = ("_call_id", "_looks", "_name", "_parts", "_pending", "index", "kind")
+    __slots__ = (
+        "_before",
+        "_call_id",
+        "_looks",
+        "_name",
+        "_parts",
+        "_pending",
+        "index",
+        "is_open_text",
+        "kind",
+    )
 
     def __init__(self, kind: Kind, call_id: str = "", name: str = "") -> None:
         self.kind = kind
         self.index = -1
+        self.is_open_text = False
+        self._before = b""
         self._call_id = call_id
         self._name = name
         self._pending: list[str] = []
@@ -245,6 +261,8 @@ class _Block:
 
     def open(self, index: int) -> None:
         self.index = index
+        self.is_open_text = self.kind == "text"
+        self._before = _before_delta(index, self.kind)
 
     def take(self) -> str:
         pending, self._pending = self._pending, []
@@ -263,7 +281,7 @@ class _Block:
                 assert_never(self.kind)
 
     def delta(self, text: str) -> bytes:
-        return _delta_frame(self.index, self.kind, orjson.dumps(text))
+        return self._before + orjson.dumps(text) + _AFTER_DELTA
 
     def is_whole(self) -> bool:
         """Whether nothing can follow, now that another block does."""
@@ -288,11 +306,14 @@ _DELTAS = {
 }
 
 
-def _delta_frame(index: int, kind: str, text: bytes) -> bytes:
-    """The frame that comes thousands of times; `text` is a JSON string."""
+_AFTER_DELTA = b"}}\n\n"
+
+
+def _before_delta(index: int, kind: str) -> bytes:
+    """A delta's frame up to its text, which is a JSON string: this comes thousands of times."""
     return (
         b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,'
-        b'"delta":{"type":"%b","%b":%b}}\n\n' % (index, *_DELTAS[kind], text)
+        b'"delta":{"type":"%b","%b":' % (index, *_DELTAS[kind])
     )
 
 

@@ -37,8 +37,14 @@ class Events:
 
     def say(self, channel: Channel, text: str) -> None:
         """A delta."""
+        self._waiting.append(self.said(channel, text))
+
+    def said(self, channel: Channel, text: str) -> bytes:
+        """A delta that goes out at once; nothing may be waiting."""
+        number = self._number
+        self._number = number + 1
         channel.said.append(text)
-        self._waiting.append(channel.delta(self._next(), text))
+        return channel.delta(number, text)
 
     def take(self) -> list[bytes]:
         taken, self._waiting = self._waiting, []

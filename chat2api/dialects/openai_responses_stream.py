@@ -52,6 +52,7 @@ QUIET_SECONDS = 60.0
 """Comments do not feed the idle timers of agents, so after so long without an event one is repeated."""
 
 _KEEP_ALIVE = b": keep-alive\n\n"
+_TEXT_FRAME = b"event: response.output_text.delta\ndata: %b\n\n"
 _TYPE_AT = len(b'{"type":"')
 
 
@@ -98,6 +99,9 @@ class ResponsesStream:
 
     def feed(self, index: int, events: Sequence[Event]) -> bytes:
         """Server-sent events, each ended by a blank line; `index` is 0, as there is one choice."""
+        text = self._lone_text(events)
+        if text is not None:
+            return _TEXT_FRAME % text
         return b"".join(map(_framed, self.events(events)))
 
     def beat(self) -> bytes:
@@ -111,17 +115,27 @@ class ResponsesStream:
         """The JSON texts of what `events` make; adjacent texts share one delta."""
         if self.result is not None:
             return []
-        self._said_at = self._now()
-        if len(events) == 1 and self._text is not None:
-            event = events[0]
-            if type(event) is TextDelta and event.text:
-                self._events.say(self._text, event.text)
-                return self._events.take()
+        text = self._lone_text(events)
+        if text is not None:
+            return [text]
         for event in joined(events):
             self._draw(event)
             if isinstance(event, Finish | Failure):
                 break
-        return self._events.take()
+        taken = self._events.take()
+        if taken:
+            self._said_at = self._now()
+        return taken
+
+    def _lone_text(self, events: Sequence[Event]) -> bytes | None:
+        """The delta of a text that goes on where the one before ended; None for anything else."""
+        if self._text is None or len(events) != 1:
+            return None
+        event = events[0]
+        if type(event) is not TextDelta or not event.text:
+            return None
+        self._said_at = self._now()
+        return self._events.said(self._text, event.text)
 
     def pulse(self) -> list[bytes]:
         """A repeated `response.in_progress` if there was no event for long, else nothing."""
@@ -243,6 +257,7 @@ class ResponsesStream:
         if self._begun is None:
             self._begin()
         self._output.extend(item.so_far() for item in self._opened)
+        self._text = None
         self._end("failed", error=failure_object(error))
 
     def _end(self, status: Status, **facts: Any) -> None:

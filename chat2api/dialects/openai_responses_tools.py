@@ -6,7 +6,7 @@ their plain names, and by `namespace__name` where the plain one is taken.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -82,13 +82,17 @@ def read_tools(tools: list[Any] | None) -> Toolset:
     return Toolset(tuple(specs), tuple(builtins.values()), tuple(ignored), frozenset(types))
 
 
-def tool_homes(tools: Iterable[Mapping[str, Any]]) -> dict[str, Home]:
-    """For the tools of namespaces (of a request that was read), by the names they are listed under."""
+def tool_homes(tools: Sequence[Mapping[str, Any]]) -> dict[str, Home]:
+    """Of the tools in namespaces (of a request that was read), by the names they are listed under."""
+    if not any(tool["type"] == "namespace" for tool in tools):
+        return {}
     names = _Names()
+    listed = [one for one in _flat(tools) if one.tool["type"] in _CALLABLE]
+    named = [(names.take(one.tool["name"], one), one) for one in listed]
     return {
-        names.take(listed.tool["name"], listed): Home(listed.tool["name"], listed.namespace)
-        for listed in _flat(tools)
-        if listed.tool["type"] in _CALLABLE
+        name: Home(one.tool["name"], one.namespace)
+        for name, one in named
+        if one.namespace is not None
     }
 
 

@@ -22,6 +22,7 @@ from chat2api.service.completion import Completions, TurnLimits
 from chat2api.service.config_desk import ConfigDesk
 from chat2api.service.egress import Egress
 from chat2api.service.emulation import Emulator
+from chat2api.service.entries import Entries
 from chat2api.service.fresh import FreshTokens
 from chat2api.service.json_checks import JsonChecks
 from chat2api.service.key_limits import KeyLimits, day_in
@@ -64,23 +65,13 @@ def assemble(
     egress = Egress(base.transport, base.compute, settings.proxy_url)
     provider = _provider(settings, earlier)
     intake = Intake(base.store, settings.refresh_window_seconds, provider.name)
-    renewals = Renewals(
-        base.credentials,
-        base.escrow,
-        provider,
-        egress,
-        base.store.now,
-        lambda action, facts: base.audit.note("system", "", action, detail=facts),
-        base.desk.recorder.renewal,
-    )
-    if earlier is not None:
-        renewals.take_over(earlier.renewals)
+    renewals = _renewals(base, provider, egress, earlier)
     tokens = FreshTokens(renewals, base.credentials, base.store.now)
     base.known_keys.grace_seconds = settings.key_grace_seconds
     accounts = _models(base, settings, provider, egress, tokens)
     entries = make_entries(settings, egress)
     pool = _pool_backend(base, settings, provider, egress, tokens)
-    router = Router(pool, _names(settings), entries, accounts.known)
+    router = _router(settings, pool, entries, accounts)
     runtime = Runtime(
         settings=settings,
         lifecycle=base.lifecycle,
@@ -109,6 +100,23 @@ def assemble(
     )
     arrivals = Arrivals(settings.data_dir, intake, base.book, base.arrivals)
     return Assembled(runtime, provider, renewals, arrivals)
+
+
+def _renewals(
+    base: Foundation, provider: ChatGptProvider, egress: Egress, earlier: Assembled | None
+) -> Renewals:
+    renewals = Renewals(
+        base.credentials,
+        base.escrow,
+        provider,
+        egress,
+        base.store.now,
+        lambda action, facts: base.audit.note("system", "", action, detail=facts),
+        base.desk.recorder.renewal,
+    )
+    if earlier is not None:
+        renewals.take_over(earlier.renewals)
+    return renewals
 
 
 def _models(
@@ -175,9 +183,23 @@ def _completions(base: Foundation, settings: Settings, router: Router) -> Comple
     return Completions(router, Emulator(JsonChecks(base.compute), base.usage), base.usage, limits)
 
 
+def _router(
+    settings: Settings, pool: PoolBackend, entries: Entries, accounts: ModelCatalog
+) -> Router:
+    return Router(
+        pool,
+        _names(settings),
+        entries,
+        accounts.known,
+        lambda caller, call: {model.name for model in accounts.available(caller, call)},
+    )
+
+
 def _names(settings: Settings) -> ModelNames:
     return ModelNames(
-        {**CLAUDE_MODELS, **settings.claude_models}, frozenset(settings.model_aliases)
+        {**CLAUDE_MODELS, **settings.claude_models},
+        frozenset(settings.model_aliases),
+        frozenset(settings.claude_models),
     )
 
 

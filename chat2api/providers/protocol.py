@@ -27,12 +27,16 @@ class Io:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What an upstream does itself. The rest is done for it, by us, where it can be."""
+    """What an upstream does itself. The rest is done for it, by us, where it can be.
+
+    `builtins` are the kinds of `Builtin` it has.
+    """
 
     native_tools: bool = False
     native_json: bool = False
     native_limits: bool = False
     sampling: bool = False
+    builtins: frozenset[str] = frozenset()
     anonymous: bool = False
 
 

@@ -43,9 +43,17 @@ class Plan:
 
     @property
     def ignored(self) -> tuple[str, ...]:
-        """Parameters that the first choice has no use for."""
-        sampling = self.first.backend.provider.capabilities.sampling
-        return () if sampling else self.conversation.sampling.given
+        """Parameters, and tools of an upstream's own, that the first choice has no use for."""
+        able = self.first.backend.provider.capabilities
+        knobs = () if able.sampling else self.conversation.sampling.given
+        # A model that is told of tools in words mixes them up with its own: those are left out then.
+        told = bool(self.conversation.tools) and not able.native_tools
+        unused = (
+            f"tools.{one.kind}"
+            for one in self.conversation.builtins
+            if told or one.kind not in able.builtins
+        )
+        return (*knobs, *unused)
 
 
 class Completions:

@@ -58,18 +58,19 @@ class Entry:
 
     def models(self) -> dict[str, Model]:
         """What it has by name; waits for the first list a few seconds."""
-        if self.lists:
-            asking = self._ask_if_due()
-            if asking is not None and self._listed is None and not self._failed:
-                asking.wait(_WAIT_SECONDS)
+        asking = self.ask()
+        if asking is not None and self._listed is None and not self._failed:
+            asking.wait(_WAIT_SECONDS)
         return self.known()
 
     def known(self) -> dict[str, Model]:
         """The same as far as it is known now: nobody is asked."""
         return {**(self._listed or {}), **self._named}
 
-    def _ask_if_due(self) -> threading.Event | None:
+    def ask(self) -> threading.Event | None:
         """Begin to ask where it is time to; what tells the end of it, None when nobody asks."""
+        if not self.lists:
+            return None
         with self._lock:
             if self._asking is not None or self._clock() < self._until:
                 return self._asking
@@ -117,6 +118,7 @@ class Entries:
         return next(((entry, rest) for entry in self._entries if entry.name == name), None)
 
     def having(self, model: str) -> list[Entry]:
+        self._ask()
         return [entry for entry in self._entries if entry.has(model)]
 
     def unsure(self) -> list[Entry]:
@@ -124,10 +126,17 @@ class Entries:
 
     def models(self) -> list[Model]:
         """Each name once, of the first that has it."""
+        self._ask()
         return _first_of(entry.models() for entry in self._entries)
 
     def known(self) -> list[Model]:
+        """The same as far as it is known now."""
         return _first_of(entry.known() for entry in self._entries)
+
+    def _ask(self) -> None:
+        """All at once, so that the waits for those that are away do not add up."""
+        for entry in self._entries:
+            entry.ask()
 
 
 def _first_of(lists: Iterable[dict[str, Model]]) -> list[Model]:

@@ -19,7 +19,7 @@ from chat2api.lifetime.call import Call
 
 log = logging.getLogger(__name__)
 
-_CHECK_SECONDS = 5.0
+CHECK_SECONDS = 2.0
 _REPAIRED_HERE = 500
 _READ_HERE = 20_000
 _PRODUCT_HERE = 500_000
@@ -38,8 +38,10 @@ class Checked:
 class JsonChecks:
     """Made once per worker."""
 
-    def __init__(self, compute: Compute) -> None:
+    def __init__(self, compute: Compute, seconds: float = CHECK_SECONDS) -> None:
+        """A check elsewhere may take so many seconds."""
         self._compute = compute
+        self._seconds = seconds
 
     def arguments(self, tool: ToolSpec, body: str, call: Call) -> Checked:
         """The arguments of each call that `body` makes; a custom tool takes any."""
@@ -67,7 +69,7 @@ class JsonChecks:
     def _far(self, task: str, *args: Any, call: Call) -> Reading | None:
         try:
             texts, problems = self._compute.run(
-                task, *args, call=call, timeout_seconds=_CHECK_SECONDS
+                task, *args, call=call, timeout_seconds=self._seconds
             )
         except ComputeFailed as error:
             log.warning("checking JSON failed: %s", error)

@@ -7,7 +7,7 @@ change every few weeks, so a name counts by the family within it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 CLAUDE_FAMILIES = ("opus", "sonnet", "haiku")
@@ -25,10 +25,12 @@ _CONTEXT = re.compile(r"\[[0-9a-z]{1,8}\]$")
 
 @dataclass(frozen=True, slots=True)
 class ModelNames:
-    """`claude` gives the model of each family. `settled` are names that have a meaning of their own."""
+    """`claude` gives the model of each family. `settled` are names that have a meaning of their own.
+    `chosen` are the families whose model the operator chose."""
 
     claude: Mapping[str, str] = field(default_factory=dict)
     settled: frozenset[str] = frozenset()
+    chosen: frozenset[str] = frozenset()
 
     def meaning(self, name: str) -> str:
         """The model that is meant; the name itself where it stands for no other."""
@@ -37,6 +39,20 @@ class ModelNames:
             return name
         plain = _CONTEXT.sub("", name)
         return plain if plain in self.settled else self.claude.get(family, name)
+
+    def meaning_for(self, name: str, offered: Callable[[], Collection[str]]) -> str:
+        """The same for a caller who may use what is `offered`: a model that we and not the operator chose
+        for a family gives way to that of a smaller one, at last to `auto`."""
+        meant = self.meaning(name)
+        family = claude_family(name)
+        if family is None or meant == name or family in self.chosen:
+            return meant
+        if meant != self.claude.get(family):
+            return meant
+        smaller = CLAUDE_FAMILIES[CLAUDE_FAMILIES.index(family) :]
+        ours = [self.claude[one] for one in smaller if one in self.claude]
+        models = offered()
+        return next((model for model in ours if model in models), "auto")
 
     def listed(self) -> tuple[tuple[str, str], ...]:
         """The short names to show in lists of models, each with what it stands for."""

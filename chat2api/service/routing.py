@@ -45,7 +45,8 @@ class Candidate:
 
 class Router:
     """`pool` are the accounts, `entries` the other upstreams, `names` the models that other makers' names
-    stand for. `known` gives the names that the accounts offer, as far as they are known now. Once per worker.
+    stand for. `known` gives the names that the accounts offer, as far as they are known now; `offered` asks
+    what a caller may use of theirs. Once per worker.
     """
 
     def __init__(
@@ -54,11 +55,13 @@ class Router:
         names: ModelNames | None = None,
         entries: Entries | None = None,
         known: Callable[[], Collection[str]] = lambda: (),
+        offered: Callable[[Principal, Call], Collection[str]] | None = None,
     ) -> None:
         self.pool = pool
         self.names = names or ModelNames()
         self._entries = entries or Entries()
         self._known = known
+        self._offered = offered
 
     def candidates(
         self, conversation: Conversation, principal: Principal, call: Call
@@ -70,7 +73,7 @@ class Router:
         """
         asked = conversation.model
         meant = self.names.meaning(asked)
-        accounts = Candidate(self.pool, meant)
+        accounts = Candidate(self.pool, self._meant_for(asked, principal, call))
         if not self._entries or not isinstance(principal, PoolKey):
             return (accounts,)
         prefixed = self._entries.prefixed(asked)
@@ -93,6 +96,12 @@ class Router:
         if self._accounts_have(replace(conversation, model=model)):
             others.insert(0, (POOL_PRIORITY, accounts))
         return tuple(candidate for _, candidate in sorted(others, key=lambda one: one[0]))
+
+    def _meant_for(self, asked: str, principal: Principal, call: Call) -> str:
+        offered = self._offered
+        if offered is None:
+            return self.names.meaning(asked)
+        return self.names.meaning_for(asked, lambda: offered(principal, call))
 
     def entry_of(self, model: str, principal: Principal) -> tuple[EntryBackend, str] | None:
         """The first of the other upstreams that has a model, and its name there."""

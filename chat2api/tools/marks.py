@@ -17,6 +17,9 @@ _KINDS: dict[tuple[str, str], Kind] = {
     ("", "result"): "result",
     ("/", "result"): "result_end",
 }
+_THINK = re.compile("<(/?)think>")
+_HEAD = re.compile(r"(<|&lt;)(/?)tool_(call|result)_\Z")
+_LONGEST_HEAD = len("&lt;/tool_result_")
 _INSIDE = r"(?:[^<>\n&]|&(?!gt;)){0,300}"
 _REST = re.compile(rf"({_INSIDE}?)(?:>|&gt;)")
 _REST_BEGUN = re.compile(rf"{_INSIDE}\Z")
@@ -40,36 +43,33 @@ class Mark:
 class Marks:
     """The tags of one request, and the tags of thinking."""
 
-    __slots__ = ("_any", "_begun", "_longest", "_tags", "nonce")
+    __slots__ = ("_longest", "_whole", "nonce")
 
     def __init__(self, nonce: str) -> None:
         self.nonce = nonce
-        tag = rf"(?:(<|&lt;)(/?)tool_(call|result)_)?{re.escape(nonce)}"
-        self._tags = re.compile(tag)
-        self._any = re.compile(rf"{tag}|<(/?)think>")
         opened = [
             f"{bracket}{slash}tool_{what}_{nonce}"
             for bracket in ("<", "&lt;")
             for slash in ("", "/")
             for what in ("call", "result")
         ]
-        whole = [*opened, "<think>", "</think>"]
-        self._begun = frozenset(one[:size] for one in whole for size in range(1, len(one)))
-        self._longest = max(map(len, whole))
+        self._whole = (*opened, "<think>", "</think>")
+        self._longest = max(map(len, self._whole))
 
     def find(self, text: str, *, thinking: bool = True) -> Mark | None:
         """The first mark in `text`; `thinking`: also the tags of thinking."""
-        if self.nonce not in text and not (thinking and "think>" in text):
+        at = text.find(self.nonce)
+        before = len(text) if at < 0 else at
+        thought = _THINK.search(text, 0, before) if thinking and "think>" in text else None
+        if thought is not None:
+            return Mark("think_end" if thought[1] else "think", *thought.span())
+        if at < 0:
             return None
-        found = (self._any if thinking else self._tags).search(text)
-        if found is None:
-            return None
-        start, end = found.span()
-        if thinking and found[4] is not None:
-            return Mark("think_end" if found[4] else "think", start, end)
-        if found[1] is None:
-            return Mark("bare", start, end)
-        return Mark(_KINDS[found[2], found[3]], start, end, found[1] != "<")
+        end = at + len(self.nonce)
+        head = _HEAD.search(text, max(0, at - _LONGEST_HEAD), at)
+        if head is None:
+            return Mark("bare", at, end)
+        return Mark(_KINDS[head[2], head[3]], head.start(), end, head[1] != "<")
 
     def begun(self, text: str) -> int:
         """Where the end of `text` may be the beginning of a mark; its length where it cannot."""
@@ -78,8 +78,10 @@ class Marks:
         at = size
         for bracket in "<&":
             found = text.rfind(bracket, start)
-            if found >= 0 and text[found:] in self._begun:
-                at = min(at, found)
+            if found >= 0:
+                tail = text[found:]
+                if any(one.startswith(tail) for one in self._whole):
+                    at = min(at, found)
         return min(at, self.nonce_begun(text))
 
     def nonce_begun(self, text: str) -> int:

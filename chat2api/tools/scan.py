@@ -34,6 +34,7 @@ _MOST_INFO = 20
 _FENCE_WINDOW = _MOST_TICKS + _MOST_INFO
 _FENCE = re.compile(rf"`{{3,{_MOST_TICKS}}}[\w+-]{{0,{_MOST_INFO}}}\Z")
 _FENCE_BEGUN = re.compile(rf"(?:`{{1,2}}|`{{3,{_MOST_TICKS}}}[\w+-]{{0,{_MOST_INFO}}})\Z")
+_SPECIAL = re.compile(r"[<&`]|\s\Z")
 _TICKS = re.compile(r"`{3,}")
 _NAME = re.compile(r"\bname\s*[=:]\s*[\"'“”„‘’«»`]*\s*([A-Za-z0-9_.-]+)")
 _CITATION = re.compile("\ue200[^\ue201]{0,2000}\ue201|[\ue200-\ue206]")
@@ -69,7 +70,6 @@ class Scanner:
         self.notes: tuple[str, ...] = ()
         self._tools = {tool.name: tool for tool in tools}
         self._marks = Marks(nonce)
-        self._special = re.compile(rf"[<>&`{nonce[0]}]|\s\Z")
         self._outlet = Outlet(self._marks)
         self._reasoning = Sieve(self._marks)
         self._refusal = Sieve(self._marks)
@@ -118,7 +118,9 @@ class Scanner:
         busy = self._held or self._block or self._behind_call or self._outlet.has_seam
         if busy or self._reasoning.holds or self._refusal.holds:
             return False
-        return 0 < len(text) <= PIECE_CHARACTERS and self._special.search(text) is None
+        if not text or len(text) > PIECE_CHARACTERS or self._marks.nonce[0] in text:
+            return False
+        return _SPECIAL.search(text) is None
 
     def close(self, reason: FinishReason) -> list[Item]:
         """What was held at the end. A call without its closing tag counts if the model stopped by itself."""

@@ -72,7 +72,7 @@ def _turns(
     completions = runtime().completions
     conversation = admission.limited(ask.conversation)
     plan = completions.plan(conversation, caller, watched.call)
-    _tell_of(plan, ask)
+    _tell_of(plan, ask, tracer)
     count_usage = not ask.stream or ask.include_usage or admission.is_metered
     return admission.metered(
         [
@@ -82,13 +82,14 @@ def _turns(
     )
 
 
-def _tell_of(plan: Plan, ask: Ask) -> None:
-    """Headers that say who answers, and which parameters nobody uses."""
+def _tell_of(plan: Plan, ask: Ask, tracer: Tracer) -> None:
+    """Headers that say who answers, as far as that is known, and which parameters nobody uses."""
     ignored = sorted({*plan.ignored, *ask.ignored})
 
     @after_this_request
     def tell(response: Response) -> Response:
-        response.headers["x-chat2api-provider"] = plan.first.backend.provider.name
+        first = plan.first.backend.provider.name
+        response.headers["x-chat2api-provider"] = tracer.provider or first
         if ignored:
             response.headers["x-chat2api-ignored"] = ", ".join(ignored)
         return response

@@ -22,7 +22,7 @@ NODE = shutil.which("node")
 NODE_MODULES = HERE / "node" / "node_modules"
 INSTALL = "not installed; make test-clients does it"
 
-EMULATED, NATIVE = "gpt-5-5", "compat-large"
+MODELS = ("gpt-5-5", "compat-large")
 """A model of the chat accounts, where tools and JSON are emulated, and one of an OpenAI-compatible upstream."""
 
 
@@ -33,43 +33,47 @@ class Place:
     url: str
     folder: Path
 
-    def python(self, script: str, model: str) -> dict[str, Any]:
-        return self._run([str(PYTHON), str(HERE / "python" / script)], model)
+    def python(self, script: str) -> dict[str, Any]:
+        """What the script told with each model."""
+        runner = HERE / "python" / "run.py"
+        command = [str(PYTHON), str(runner), str(runner.with_name(script)), *MODELS]
+        return dict(zip(MODELS, self._run(command).splitlines(), strict=True))
 
-    def node(self, script: str, model: str) -> dict[str, Any]:
+    def node(self, script: str) -> dict[str, Any]:
+        """The same."""
         assert NODE is not None
-        return self._run([NODE, str(HERE / "node" / script)], model)
+        command = [NODE, str(HERE / "node" / script)]
+        return {model: self._run(command, CLIENT_MODEL=model) for model in MODELS}
 
-    def _run(self, command: list[str], model: str) -> dict[str, Any]:
-        """What the script told of its steps. Nothing of its environment leads out of this machine."""
+    def _run(self, command: list[str], **more: str) -> str:
+        """What it prints. Nothing in its environment leads out of this machine."""
         environment = {
             **clean_environment(),
             "HOME": str(self.folder),
             "CLIENT_ROOT": self.url,
             "CLIENT_KEY": KEY,
-            "CLIENT_MODEL": model,
-            "LLM_USER_PATH": str(self.folder / f"llm-{model}"),
+            "LLM_USER_PATH": str(self.folder / "llm"),
             "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-            "ANTHROPIC_LOG": "",
+            **more,
         }
         done = subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=110
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=200
         )
         assert done.returncode == 0, done.stderr[-4000:]
-        told = json.loads(done.stdout)
-        assert isinstance(told, dict)
-        return told
+        return done.stdout
 
 
-def judge(told: dict[str, Any], right: dict[str, Any]) -> None:
-    """Every step told what is right; all that did not are shown together, with their traces."""
+def judge(told: dict[str, str], right: dict[str, Any]) -> None:
+    """With each model every step told what is right; all that did not are shown, with their traces."""
     __tracebackhide__ = True
-    wrong = [step for step in right if told.get(step) != right[step]]
-    shown = "\n\n".join(
-        f"{step}: right is {right[step]!r}\n{_readable(told.get(step))}" for step in wrong
-    )
-    assert not wrong, f"{len(wrong)} of {len(right)} steps\n{shown}"
-    assert sorted(told) == sorted(right)
+    shown = []
+    for model, text in told.items():
+        steps = json.loads(text)
+        assert sorted(steps) == sorted(right)
+        for step, saw in steps.items():
+            if saw != right[step]:
+                shown.append(f"{model}, {step}: right is {right[step]!r}\n{_readable(saw)}")
+    assert not shown, "\n\n".join(shown)
 
 
 def _readable(saw: Any) -> str:

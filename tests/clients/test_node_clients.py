@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from tests.clients.running import EMULATED, INSTALL, NATIVE, NODE, NODE_MODULES, Place, judge
+from tests.clients.running import INSTALL, NODE, NODE_MODULES, Place, judge
 
 pytestmark = [
     pytest.mark.skipif(NODE is None or not NODE_MODULES.exists(), reason=INSTALL),
-    pytest.mark.parametrize("model", [EMULATED, NATIVE]),
+    pytest.mark.timeout(300),
 ]
 
 SAID = "In Oslo it is cold, in Lima warm."
 EVENT = {"name": "Science fair", "day": 5, "people": ["Alice", "Bob"]}
 
 
-def test_openai_chat(place: Place, model: str) -> None:
+def test_openai_chat(place: Place) -> None:
     right = {
         "chunks": ["Word by word.", True],
         "stream_helper": [True, "Word by word."],
@@ -30,10 +30,10 @@ def test_openai_chat(place: Place, model: str) -> None:
             "no messages": ["BadRequestError", 400],
         },
     }
-    judge(place.node("openai_chat.mjs", model), right)
+    judge(place.node("openai_chat.mjs"), right)
 
 
-def test_openai_responses(place: Place, model: str) -> None:
+def test_openai_responses(place: Place) -> None:
     right = {
         "plain": ["Hello there.", "completed"],
         "round_trip": [["function_call", "function_call"], SAID],
@@ -48,13 +48,13 @@ def test_openai_responses(place: Place, model: str) -> None:
             "previous_response_id",
         ],
     }
-    judge(place.node("openai_responses.mjs", model), right)
+    judge(place.node("openai_responses.mjs"), right)
 
 
-def test_ai_sdk(place: Place, model: str) -> None:
+def test_ai_sdk(place: Place) -> None:
     right = {
         "round_trips": [SAID, SAID, SAID],
         "streamed": [SAID, SAID, SAID],
         "structured": [EVENT, EVENT],
     }
-    judge(place.node("ai_sdk.mjs", model), right)
+    judge(place.node("ai_sdk.mjs"), right)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.clients.running import EMULATED, INSTALL, NATIVE, PYTHON, Place, judge
+from tests.clients.running import INSTALL, PYTHON, Place, judge
 
 pytestmark = [
     pytest.mark.skipif(not PYTHON.exists(), reason=INSTALL),
-    pytest.mark.parametrize("model", [EMULATED, NATIVE]),
+    pytest.mark.timeout(300),
 ]
 
 SAID = "In Oslo it is cold, in Lima warm."
@@ -16,7 +16,7 @@ EVENT = {"name": "Science fair", "day": 5, "people": ["Alice", "Bob"]}
 OSLO, LIMA = {"city": "Oslo"}, {"city": "Lima"}
 
 
-def test_openai_chat(place: Place, model: str) -> None:
+def test_openai_chat(place: Place) -> None:
     right = {
         "round_trip": ["tool_calls", None, SAID],
         "streamed_round_trip": [[["get_weather", OSLO], ["get_weather", LIMA]], SAID],
@@ -40,10 +40,10 @@ def test_openai_chat(place: Place, model: str) -> None:
             "wrong tool choice": ["BadRequestError", 400],
         },
     }
-    judge(place.python("openai_chat.py", model), right)
+    judge(place.python("openai_chat.py"), right)
 
 
-def test_openai_responses(place: Place, model: str) -> None:
+def test_openai_responses(place: Place) -> None:
     right = {
         "plain": ["Hello there.", "completed", True],
         "round_trip_by_id": [["function_call", "function_call"], SAID],
@@ -61,10 +61,10 @@ def test_openai_responses(place: Place, model: str) -> None:
             "background": ["BadRequestError", 400, "background"],
         },
     }
-    judge(place.python("openai_responses.py", model), right)
+    judge(place.python("openai_responses.py"), right)
 
 
-def test_anthropic_messages(place: Place, model: str) -> None:
+def test_anthropic_messages(place: Place) -> None:
     right = {
         "round_trip": ["tool_use", SAID, "end_turn"],
         "streamed": [["get_weather", OSLO]],
@@ -78,10 +78,10 @@ def test_anthropic_messages(place: Place, model: str) -> None:
             "no messages": ["BadRequestError", "invalid_request_error"],
         },
     }
-    judge(place.python("anthropic_messages.py", model), right)
+    judge(place.python("anthropic_messages.py"), right)
 
 
-def test_langchain_agents(place: Place, model: str) -> None:
+def test_langchain_agents(place: Place) -> None:
     parsed = {"json_schema": EVENT, "function_calling": EVENT}
     right = {
         "agents": [SAID, SAID],
@@ -89,10 +89,10 @@ def test_langchain_agents(place: Place, model: str) -> None:
         "structured": [parsed, parsed],
         "usage": [["Word by word.", True], ["Word by word.", True]],
     }
-    judge(place.python("langchain_agents.py", model), right)
+    judge(place.python("langchain_agents.py"), right)
 
 
-def test_litellm(place: Place, model: str) -> None:
+def test_litellm(place: Place) -> None:
     right = {
         "round_trip": ["tool_calls", SAID],
         "streamed": ["get_weather", OSLO, "tool_calls"],
@@ -100,10 +100,10 @@ def test_litellm(place: Place, model: str) -> None:
         "messages": "Hello there.",
         "errors": "AuthenticationError",
     }
-    judge(place.python("litellm_client.py", model), right)
+    judge(place.python("litellm_client.py"), right)
 
 
-def test_openai_agents(place: Place, model: str) -> None:
+def test_openai_agents(place: Place) -> None:
     calls = ["tool_call_item", "tool_call_item", "tool_call_output_item", "tool_call_output_item"]
     streamed = [[*calls, "message_output_item"], SAID]
     handed = ["Expert", "The expert speaks."]
@@ -113,24 +113,24 @@ def test_openai_agents(place: Place, model: str) -> None:
         "structured": [EVENT, EVENT],
         "handed_off": [handed, handed],
     }
-    judge(place.python("openai_agents.py", model), right)
+    judge(place.python("openai_agents.py"), right)
 
 
-def test_pydantic_agents(place: Place, model: str) -> None:
+def test_pydantic_agents(place: Place) -> None:
     right = {
         "tools": [SAID, SAID],
         "streamed": [SAID, SAID],
         "structured_by_tool": [EVENT, EVENT],
         "structured_by_schema": [EVENT, EVENT],
     }
-    judge(place.python("pydantic_agents.py", model), right)
+    judge(place.python("pydantic_agents.py"), right)
 
 
-def test_llm(place: Place, model: str) -> None:
+def test_llm(place: Place) -> None:
     right = {
-        "prompted": ["Hello there.", "Hello there."],
+        "prompted": "Hello there.",
         "continued": "And again.",
         "tools": [SAID, SAID],
         "schema": EVENT,
     }
-    judge(place.python("llm_tool.py", model), right)
+    judge(place.python("llm_tool.py"), right)

@@ -64,6 +64,16 @@ def test_what_is_asked() -> None:
     assert [spec.name for spec in conversation.tools] == ["now"]
 
 
+def test_a_long_name_of_a_user_is_hashed() -> None:
+    first, second, short = (
+        parsed(metadata={"user_id": name}).conversation.user or ""
+        for name in ("u" * 65, "v" * 65, "u" * 64)
+    )
+    assert (len(first), len(second), short) == (64, 64, "u" * 64)
+    assert len({first, second, short}) == 3
+    assert parsed(metadata={}).conversation.user is None
+
+
 def test_without_a_model_the_upstream_chooses() -> None:
     body = {"max_tokens": 1, "messages": HELLO}
     assert parse_request(body).conversation.model == "auto"

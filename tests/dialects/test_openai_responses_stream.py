@@ -164,6 +164,7 @@ def test_a_lone_text_is_what_the_long_way_would_make_of_it() -> None:
     short.events([TextDelta("a")])
     long.events([TextDelta("a")])
     assert short.events([TextDelta("é\n")]) == long.events([TextDelta("é\n"), TextDelta("")])
+    assert short.feed(0, [TextDelta("b")]) == long.feed(0, [TextDelta("b"), TextDelta("")])
 
 
 def test_calls_that_mix_stay_apart() -> None:
@@ -292,6 +293,7 @@ def test_an_answer_may_begin_with_a_pulse() -> None:
     clock = Clock()
     renderer = stream(clock)
     clock.now += QUIET_SECONDS
+    assert renderer.events([Thread("c")]) == []  # nothing that a client hears of
     events = [*renderer.pulse(), *renderer.events([TextDelta("a"), USAGE, STOP])]
     parsed = [orjson.loads(event) for event in events]
     assert kinds(parsed) == [*BEGIN, *TEXT, *TEXT_DONE, "completed"]

@@ -74,11 +74,11 @@ def test_tools_of_namespaces_keep_their_names_where_those_are_free() -> None:
     assert [spec.name for spec in toolset.specs] == names
     assert toolset.ignored == ("tools[1].tools[1]",)
     assert tool_homes(SPACES) == {
-        "search": Home("search", None),
         "log": Home("log", "git"),
         "git__search": Home("search", "git"),
         "web__search": Home("search", "web"),
     }
+    assert tool_homes([function("search")]) == {}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,9 @@ from typing import Any
 
 import openai
 import pytest
+import requests
+
+from .processes import KEY
 
 LARGE = "compat-large"
 WORDS = "word1 word2 word3"
@@ -58,9 +61,8 @@ def test_its_models_are_listed_with_the_accounts(client: Any, server: Any) -> No
     owners = {model.id: model.owned_by for model in client.models.list()}
     assert (owners[LARGE], owners["auto"]) == ("compat", "openai")
     assert client.models.retrieve(f"compat/{LARGE}").owned_by == "compat"
-    keyless = openai.OpenAI(base_url=server.base_url, api_key="", max_retries=0)
-    with keyless:
-        assert LARGE not in {model.id for model in keyless.models.list()}
+    keyless = requests.get(f"{server.base_url}/models", timeout=10).json()["data"]
+    assert LARGE not in {model["id"] for model in keyless}
 
 
 @pytest.mark.parametrize("model", [LARGE, f"compat/{LARGE}"])
@@ -250,10 +252,10 @@ def test_a_caller_who_leaves_ends_the_upstream(
 
 def test_the_record_and_the_log(server: Any, upstream: Any, ask: Any, eventually: Any) -> None:
     answer = ask(server, "/sim text fault=expired", model=LARGE)
-    path = f"/why/{answer.headers['x-request-id']}"
+    url = f"{server.url}/why/{answer.headers['x-request-id']}"
 
     def told() -> Any:
-        found = server.get(path)
+        found = requests.get(url, headers={"Authorization": f"Bearer {KEY}"}, timeout=10)
         return found.json() if found.status_code == 200 else None
 
     verdict = eventually(told, seconds=10)

@@ -63,6 +63,7 @@ def server(start_server: Any, simulator: Any, demo_tokens: list[str]) -> Any:
     return start_server(
         tokens=demo_tokens[:1],
         RETRY_TIMES="1",
+        CLAUDE_MODELS='{"haiku": "gpt-5-6"}',
         OPENAI_COMPATIBLE_BASE_URL=f"{simulator.url}/compat/v1",
         OPENAI_COMPATIBLE_API_KEY="sk-compat",
         OPENAI_COMPATIBLE_MODELS=NATIVE,
@@ -186,7 +187,7 @@ def test_async(server: Any, upstream: Any, expected: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "slug"),
-    [(OPUS, "gpt-5-5-thinking"), ("claude-haiku-4-5[1m]", "gpt-5-mini"), ("sonnet", "gpt-5-5")],
+    [(OPUS, "gpt-5-5-thinking"), ("claude-haiku-4-5[1m]", "gpt-5-6"), ("sonnet", "gpt-5-5")],
 )
 def test_names_of_claude_models(create: Any, turns: Any, name: str, slug: str) -> None:
     assert create(HELLO, model=name).model == name

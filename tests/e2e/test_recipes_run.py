@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import shutil
 import subprocess
 import sys
@@ -16,9 +15,12 @@ import requests
 
 from chat2api.web.recipes import Place, Recipe, recipes
 
-from .processes import Server, clean_environment
+from .processes import ROOT, Server, clean_environment
 
 PASSWORD = "an admin password of the suite"
+# Where `make test-clients` puts clients.
+CLIENTS = ROOT / ".venv-clients"
+NODE_MODULES = ROOT / "tests" / "clients" / "node" / "node_modules"
 
 
 @pytest.fixture(scope="module")
@@ -65,20 +67,21 @@ def test_curl(recipe: Callable[[str], Recipe], tmp_path: Path) -> None:
     ("client", "module"), [("openai-python", "openai"), ("langchain", "langchain_openai")]
 )
 def test_python(recipe: Callable[[str], Recipe], tmp_path: Path, client: str, module: str) -> None:
+    python = sys.executable
     if importlib.util.find_spec(module) is None:
-        pytest.skip(f"{module} is not installed")
+        python = str(CLIENTS / "bin" / "python")
+        if not Path(python).exists():
+            pytest.skip(f"{module} is not installed")
     block = recipe(client).blocks[1]
     (tmp_path / block.title).write_text(block.text)
-    assert len(run([sys.executable, block.title], tmp_path).strip()) > 5
+    assert len(run([python, block.title], tmp_path).strip()) > 5
 
 
 def test_node(recipe: Callable[[str], Recipe], tmp_path: Path) -> None:
-    """NODE_CLIENTS names a folder where `npm install openai` was run."""
-    installed = os.environ.get("NODE_CLIENTS")
-    if not installed:
-        pytest.skip("NODE_CLIENTS is not set")
+    if shutil.which("node") is None or not NODE_MODULES.exists():
+        pytest.skip("openai for Node is not installed")
     block = recipe("openai-node").blocks[1]
-    (tmp_path / "node_modules").symlink_to(Path(installed) / "node_modules")
+    (tmp_path / "node_modules").symlink_to(NODE_MODULES)
     (tmp_path / block.title).write_text(block.text)
     assert len(run(["node", block.title], tmp_path).strip()) > 5
 

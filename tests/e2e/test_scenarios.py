@@ -17,6 +17,7 @@ CASES = [
     ("/sim long kb=10", "gpt-5-5"),
     ("/sim unicode", "gpt-5-5"),
     ("/sim reasoning", "gpt-5-5"),
+    ("/sim agent\nthink A plan.\nsay Its end.", "gpt-5-5"),
     ("/sim reasoning commentary=0", "gpt-5-5"),
     ("/sim o1", "gpt-5-5"),
     ("/sim search", "gpt-5-5"),

@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import requests
+import websocket
 
-from tests.schemas.check import check, check_stream
+from tests.schemas.check import check, check_response_events, check_stream
 
 from .processes import KEY, Server, Simulator
 
@@ -29,34 +31,35 @@ _SCHEMA = {
 }
 _CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 _CALLS = '/sim agent\ncall get_weather {"city": "Oslo"}\ncall get_weather {"city": "Lima"}'
-_BOTH = "/sim agent\nsay I look.\ncall get_weather {}".replace("{}", '{"city": "Oslo"}')
+_BOTH = '/sim agent\nsay I look.\ncall get_weather {"city": "Oslo"}'
+_HALF = '/sim agent style=length\ncall get_weather {"city": "Oslo"}'
 
 
 @dataclass(frozen=True)
 class Case:
-    """What is asked. `reason` is the finish_reason of chat completions; `web`: for chat accounts only."""
+    """What is asked. `reason` is the finish_reason of chat completions; `only`: of this model alone."""
 
     text: str
     reason: str = "stop"
-    web: bool = False
+    only: str = ""
     tools: bool = False
     custom: bool = False
     schema: bool = False
     limit: int | None = None
-    chat: dict[str, Any] = field(default_factory=dict)
 
 
 CASES = {
     "text": Case("/sim agent\nsay Hello there, 你好 🎈."),
     "reasoning": Case("/sim agent\nthink Let me see.\nsay I have seen."),
-    "long reasoning": Case("/sim reasoning", web=True),
-    "citations": Case("/sim search", web=True),
-    "pictures": Case("/sim picture", web=True),
-    "moderated": Case("/sim refusal", "content_filter", web=True),
-    "length": Case("/sim length", "length", web=True),
+    "long reasoning": Case("/sim reasoning", only=WEB),
+    "citations": Case("/sim search", only=WEB),
+    "pictures": Case("/sim picture", only=WEB),
+    "moderated": Case("/sim refusal", "content_filter", only=WEB),
+    "length": Case("/sim length", "length", only=WEB),
     "limit": Case("/sim agent\nsay " + "one two three " * 20, "length", limit=16),
     "calls": Case(_CALLS, "tool_calls", tools=True),
     "text and call": Case(_BOTH, "tool_calls", tools=True),
+    "half a call": Case(_HALF, "length", only=NATIVE, tools=True),
     "no call": Case("/sim agent\nsay None needed.", tools=True),
     "free text call": Case("/sim agent\ncall run_code print('hi')", "tool_calls", custom=True),
     "json": Case('/sim agent\njson {"name": "Fair", "day": 5}', schema=True),
@@ -66,7 +69,7 @@ ASKED = [
     pytest.param(case, model, id=f"{name}, {model}")
     for name, case in CASES.items()
     for model in (WEB, NATIVE)
-    if not (case.web and model == NATIVE)
+    if case.only in ("", model)
 ]
 asked = pytest.mark.parametrize(("case", "model"), ASKED)
 
@@ -231,6 +234,27 @@ def test_what_stands_beside_responses(post: Post) -> None:
     asked = {"model": WEB, "input": "How long is this?"}
     check("response.input_tokens", read(post("responses/input_tokens", asked)))
     check("response.compaction", read(post("responses/compact", asked)))
+
+
+def test_responses_over_a_websocket(house: Server) -> None:
+    """Two turns on one connection; the second goes on from the first, which is kept nowhere else."""
+    address = f"ws://127.0.0.1:{house.port}/v1/responses"
+    wire = websocket.create_connection(
+        address, header={"Authorization": f"Bearer {KEY}"}, timeout=20
+    )
+    told: list[Any] = []
+    with closing(wire):
+        for text in (CASES["calls"].text, "/sim agent\nsay And so on."):
+            body = {**responses_body(CASES["calls"], WEB), "input": text, "store": False}
+            body["previous_response_id"] = told[-1]["id"] if told else None
+            wire.send(json.dumps({"type": "response.create", **body}))
+            events: list[Any] = []
+            while not events or not events[-1]["type"].endswith((".completed", "error")):
+                events.append(json.loads(wire.recv()))
+            told.append(check_response_events(events).whole)
+    assert [item["type"] for item in told[0]["output"]] == ["function_call"] * 2
+    assert told[1]["previous_response_id"] == told[0]["id"]
+    assert told[1]["output"][0]["content"][0]["text"] == "And so on."
 
 
 # --- messages

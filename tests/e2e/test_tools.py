@@ -1,46 +1,16 @@
-"""Tools and structured outputs over chat completions, judged by the official SDK, on an upstream that has
-neither (the simulator's `agent` plays a model that follows instructions)."""
+"""Tools over chat completions, judged by the official SDK, on an upstream that has none (the
+simulator's `agent` plays a model that follows instructions)."""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import Any, Literal
+from typing import Any
 
 import openai
 import pytest
-from pydantic import BaseModel
 
-MODEL = "gpt-5-5"
-MARKER = re.compile(rb"tool_(?:call|result)_[a-z0-9]{4}|</?tool_")
-"""What only the upstream and we may see."""
-
-
-def function(name: str, about: str, *required: str, **properties: Any) -> Any:
-    parameters = {"type": "object", "properties": properties, "required": list(required)}
-    described = {"name": name, "description": about, "parameters": parameters}
-    return {"type": "function", "function": described}
-
-
-STRING = {"type": "string"}
-WEATHER = function(
-    *("get_weather", "The current weather in a city.", "location"),
-    location=STRING,
-    unit={"type": "string", "enum": ["c", "f"]},
-)
-TIME = function("get_time", "What time it is in a zone.", "zone", zone=STRING)
-SQL: Any = {"type": "custom", "custom": {"name": "run_sql", "description": "Runs SQL."}}
-TOOLS = [WEATHER, TIME, SQL]
-OSLO = '{"location": "Oslo"}'
-
-
-def script(*lines: str, style: str = "") -> list[Any]:
-    first = f"/sim agent style={style}" if style else "/sim agent"
-    return [{"role": "user", "content": "\n".join((first, *lines))}]
-
-
-CALL_OSLO = script(f"call get_weather {OSLO}")
-TWO_CALLS = script(f"call get_weather {OSLO}", 'call get_time {"zone": "Europe/Oslo"}')
+from .toolbox import CALL_OSLO, MODEL, OSLO, TIME, TOOLS, TWO_CALLS, WEATHER, made, script
 
 
 @pytest.fixture
@@ -63,14 +33,6 @@ def create(chat: Any) -> Any:
         return chat.create(model=MODEL, messages=messages, **more).choices[0]
 
     return one
-
-
-def made(choice: Any) -> list[tuple[str, Any]]:
-    """Name and arguments of each call."""
-    return [
-        (call.function.name, json.loads(call.function.arguments))
-        for call in choice.message.tool_calls or ()
-    ]
 
 
 # --- calls
@@ -285,53 +247,6 @@ def test_legacy_functions_streamed(chat: Any) -> None:
     assert chunks[-1].choices[0].finish_reason == "function_call"
 
 
-# --- structured outputs
-
-
-class Forecast(BaseModel):
-    """What the answer must be."""
-
-    city: str
-    sky: Literal["sunny", "cloudy"]
-    degrees: list[int]
-
-
-def test_parse(chat: Any) -> None:
-    for style in ("", "fence+prose"):
-        messages = script('json {"city": "Oslo", "sky": "sunny", "degrees": [1, 2]}', style=style)
-        parsed = chat.parse(model=MODEL, messages=messages, response_format=Forecast)
-        assert parsed.choices[0].message.parsed == Forecast(
-            city="Oslo", sky="sunny", degrees=[1, 2]
-        )
-
-
-def test_parse_by_itself_and_streamed(chat: Any) -> None:
-    with chat.stream(model=MODEL, messages=PARIS, response_format=Forecast) as stream:
-        final = stream.get_final_completion()
-    assert isinstance(final.choices[0].message.parsed, Forecast)
-
-
-class GetForecast(BaseModel):
-    """Forecast for a city."""
-
-    city: str
-    days: int
-
-
-def test_parse_of_arguments(chat: Any) -> None:
-    messages = script('call GetForecast {"city": "Oslo", "days": 3}')
-    tool = openai.pydantic_function_tool(GetForecast)
-    (call,) = chat.parse(model=MODEL, messages=messages, tools=[tool]).choices[0].message.tool_calls
-    assert call.function.parsed_arguments == GetForecast(city="Oslo", days=3)
-
-
-def test_any_json_object(create: Any) -> None:
-    choice = create(
-        script('json {"a": [1]}', style="fence"), response_format={"type": "json_object"}, tools=[]
-    )
-    assert json.loads(choice.message.content) == {"a": [1]}
-
-
 # --- models that err
 
 
@@ -365,6 +280,56 @@ def test_a_call_that_is_cut_off(create: Any) -> None:
     assert choice.message.tool_calls is None
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_call_that_the_callers_limit_cuts_off(chat: Any, stream: bool) -> None:
+    words = " ".join(["word"] * 200)
+    messages = script("say Well.", f'call get_weather {{"location": "{words}"}}')
+    more: dict[str, Any] = {"model": MODEL, "messages": messages, "tools": TOOLS}
+    if stream:
+        with chat.stream(**{**more, "tools": [WEATHER]}, max_tokens=40) as told:
+            for _ in told:
+                pass
+            choice = told.current_completion_snapshot.choices[0]
+    else:
+        choice = chat.create(**more, max_tokens=40).choices[0]
+    assert choice.finish_reason == "length"
+    assert choice.message.content.strip() == "Well."
+    # What was told of the call is a beginning of it, and never more.
+    for call in choice.message.tool_calls or ():
+        assert f'{{"location": "{words}"}}'.startswith(call.function.arguments)
+
+
+def test_usage_of_a_streamed_call_comes_last(chat: Any) -> None:
+    """B22, and the calls count."""
+    chunks = list(
+        chat.create(
+            model=MODEL,
+            messages=CALL_OSLO,
+            tools=TOOLS,
+            stream=True,
+            stream_options={"include_usage": True},
+        )
+    )
+    *others, last = chunks
+    assert last.choices == []
+    assert last.usage.completion_tokens > 3
+    assert all(chunk.usage is None for chunk in others)
+    whole = chat.create(model=MODEL, messages=CALL_OSLO, tools=TOOLS)
+    assert whole.usage == last.usage
+
+
+def test_a_result_without_its_call_is_refused(chat: Any, turns: Any) -> None:
+    """F05: nothing is asked upstream."""
+    result = {"role": "tool", "tool_call_id": "call_x", "content": "sunny"}
+    with pytest.raises(openai.BadRequestError) as caught:
+        chat.create(model=MODEL, messages=[*PARIS, result], tools=TOOLS)
+    assert (caught.value.code, caught.value.param) == (
+        "tool_call_not_found",
+        "messages[1].tool_call_id",
+    )
+    assert turns() == []
+
+
 def test_stop_strings_end_texts_and_no_arguments(create: Any) -> None:
     messages = script("say Before. STOP after.", 'call get_weather {"location": "STOP"}')
     cut = create(messages, stop="STOP")
@@ -372,60 +337,3 @@ def test_stop_strings_end_texts_and_no_arguments(create: Any) -> None:
     assert cut.message.content.strip() == "Before."
     whole = create(script('call get_weather {"location": "STOP"}'), stop="STOP")
     assert made(whole) == [("get_weather", {"location": "STOP"})]
-
-
-# --- whole and streamed
-
-
-CASES = {
-    "call": CALL_OSLO,
-    "two calls": TWO_CALLS,
-    "prose": script(f"say Well.\n\n  call get_weather {OSLO}", style="prose"),
-    "custom": script("call run_sql SELECT 1;\n-- done"),
-    "text": script("say No tool: <tool_ is not one, nor { or ``` or <tool_call."),
-    "unicode": script('call get_weather {"location": "呼和浩特 👩‍👩‍👧 \\"quoted\\" \\u00e9"}'),
-    "thinking": script("think Hm.", f"call get_weather {OSLO}", style="think"),
-    "fence": script("say Look:", f"call get_weather {OSLO}", style="fence"),
-    "unknown": script("say Look:", f"call get_weather {OSLO}", style="unknown"),
-    "broken": script("say Look:", f"call get_weather {OSLO}", style="broken"),
-    "length": script("say Look:", f"call get_weather {OSLO}", style="length"),
-}
-
-
-@pytest.mark.parametrize("messages", CASES.values(), ids=CASES)
-def test_a_stream_is_the_whole_answer_in_pieces(
-    server: Any, upstream: Any, payloads: Any, messages: list[Any]
-) -> None:
-    body = {"model": MODEL, "messages": messages, "tools": TOOLS}
-    whole = server.post(body)
-    streamed = server.post({**body, "stream": True})
-    assert not MARKER.search(whole.content.replace(b"<tool_ is", b"").replace(b"<tool_call.", b""))
-    *chunks, done = payloads(streamed.content)
-    assert done == "[DONE]"
-    message = {"role": "assistant", "content": "", "reasoning_content": "", "tool_calls": []}
-    for chunk in chunks:
-        (choice,) = chunk["choices"]
-        _add(message, choice["delta"])
-    wanted = whole.json()["choices"][0]
-    assert choice["finish_reason"] == wanted["finish_reason"]
-    assert message["content"] == (wanted["message"]["content"] or "")
-    assert message["reasoning_content"] == wanted["message"].get("reasoning_content", "")
-    assert _without_ids(message["tool_calls"]) == _without_ids(
-        wanted["message"].get("tool_calls", [])
-    )
-
-
-def _add(message: Any, delta: Any) -> None:
-    for channel in ("content", "reasoning_content"):
-        message[channel] += delta.get(channel) or ""
-    for piece in delta.get("tool_calls", ()):
-        if piece["index"] == len(message["tool_calls"]):
-            message["tool_calls"].append({"id": piece["id"], "type": piece["type"]})
-        call = message["tool_calls"][piece["index"]]
-        for name, value in piece.get(call["type"], {}).items():
-            call.setdefault(call["type"], {}).setdefault(name, "")
-            call[call["type"]][name] += value
-
-
-def _without_ids(calls: list[Any]) -> list[Any]:
-    return [{name: value for name, value in call.items() if name != "id"} for call in calls]

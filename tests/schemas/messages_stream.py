@@ -22,9 +22,11 @@ class _Message:
         self.whole = {**started, "content": []}
         self._open: int | None = None
         self._json = ""
+        self._cut = False  # the call last sent
         self.ended = False
 
     def open(self, event: dict[str, Any]) -> None:
+        assert not self._cut, "a block after half a call"
         assert self._open is None, "a block begins before the one before it ended"
         assert not self.ended, "a block after message_delta"
         assert event["index"] == len(self.whole["content"]), "the indexes have a gap"
@@ -49,12 +51,15 @@ class _Message:
         self._open = None
         block = self.whole["content"][-1]
         if block["type"] == "tool_use" and self._json:
-            assert is_object(self._json), f"half a call: {self._json!r}"
-            block["input"] = json.loads(self._json)
+            self._cut = not is_object(self._json)
+            if not self._cut:
+                block["input"] = json.loads(self._json)
 
     def end(self, event: dict[str, Any]) -> None:
         assert self._open is None, "message_delta inside a block"
         assert not self.ended, "message_delta comes once"
+        if self._cut:
+            assert event["delta"]["stop_reason"] == "max_tokens", f"half a call: {self._json!r}"
         self.ended = True
         self.whole.update(event["delta"])
         self.whole["usage"] = {**self.whole["usage"], **event["usage"]}

@@ -16,7 +16,19 @@ _ENVELOPE = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1
 _ENVELOPE |= {"service_tier": "default", "system_fingerprint": None}
 
 
-_NULLS = ["completed_at", "error", "incomplete_details", "instructions", "max_output_tokens", "max_tool_calls", "previous_response_id", "prompt_cache_key", "safety_identifier", "usage", "user"]
+_NULLS = [
+    "completed_at",
+    "error",
+    "incomplete_details",
+    "instructions",
+    "max_output_tokens",
+    "max_tool_calls",
+    "previous_response_id",
+    "prompt_cache_key",
+    "safety_identifier",
+    "usage",
+    "user",
+]
 
 
 def chunk(delta: Any, reason: str | None = None) -> dict[str, Any]:
@@ -198,6 +210,28 @@ def test_a_spoilt_call_is_seen(call: Any) -> None:
     events[2] = chunk({"tool_calls": [call]})
     with pytest.raises(AssertionError):
         check_stream("chat", chat_bytes(events))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "good"),
+    [
+        ('{"city": "Oslo"}', "tool_use", True),
+        ("", "tool_use", True),
+        ('{"city":', "max_tokens", True),
+        ('{"city":', "tool_use", False),
+    ],
+)
+def test_half_a_call_is_for_the_limit_alone(text: str, reason: str, good: bool) -> None:
+    events = json.loads(json.dumps(message()))
+    block = {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {}}
+    events[2]["content_block"] = block
+    events[3]["delta"] = {"type": "input_json_delta", "partial_json": text}
+    events[5]["delta"]["stop_reason"] = reason
+    if good:
+        check_stream("messages", named_bytes(events))
+    else:
+        with pytest.raises(AssertionError, match="half a call"):
+            check_stream("messages", named_bytes(events))
 
 
 def test_framing() -> None:

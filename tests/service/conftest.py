@@ -250,7 +250,9 @@ class Stage:
         pool = PoolBackend(
             self.provider, self.pool, self.egress(), usage, self.seating(), self.retry_times, census
         )
-        return Completions(Router(pool), Emulator(JsonChecks(self.compute), usage), usage, self.limits)
+        return Completions(
+            Router(pool), Emulator(JsonChecks(self.compute), usage), usage, self.limits
+        )
 
     def seating(self) -> Seating:
         return Seating(

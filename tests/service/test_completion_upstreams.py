@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from chat2api.chat.conversation import Conversation, Sampling
+from chat2api.chat.conversation import Builtin, Conversation, Sampling, ToolSpec
 from chat2api.chat.events import Event, EventStream, Failure, Finish, TextDelta
 from chat2api.errors import PoolExhausted, RequestError, UpstreamTruncated
+from chat2api.providers.protocol import Capabilities
 from chat2api.service.access import PoolKey
 from chat2api.service.routing import Candidate
 from tests.service.conftest import FakeProvider
@@ -75,3 +76,13 @@ def test_parameters_the_first_choice_has_no_use_for(stage: Stage, hello: Convers
     warm = replace(hello, sampling=Sampling(temperature=0.5, seed=7))
     plan = stage.completions().plan(warm, PoolKey("key-id"), stage.call)
     assert plan.ignored == ("temperature", "seed")
+
+
+def test_tools_of_its_own_that_the_first_choice_has_not(stage: Stage, hello: Conversation) -> None:
+    asked = replace(hello, builtins=(Builtin("web_search", {}),))
+    plan = stage.completions().plan(asked, PoolKey("key-id"), stage.call)
+    assert plan.ignored == ("tools.web_search",)
+    stage.provider.capabilities = Capabilities(builtins=frozenset({"web_search"}))
+    assert plan.ignored == ()
+    with_tools = replace(asked, tools=(ToolSpec("now", "", {"type": "object"}),))
+    assert replace(plan, conversation=with_tools).ignored == ("tools.web_search",)

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from chat2api.chat.conversation import (
     Conversation,
     JsonOutput,
-    Limits,
     Message,
     ReplyTo,
     Text,
@@ -169,16 +168,6 @@ def test_an_answer_without_calls_is_text() -> None:
     assert (done.text, calls(done), done.finish_reason) == ("It is sunny.", [], "stop")
 
 
-def test_the_upstream_gets_text_alone() -> None:
-    upstream = Upstream("Hi")
-
-    upstream.answer(asking(limits=Limits(500, ("END",))))
-
-    (told,) = upstream.asked
-    assert (told.tools, told.limits) == ((), Limits(500))
-    assert "1. get_weather" in told.messages[0].text
-
-
 def test_a_call_that_was_cut_off_is_none() -> None:
     done = Upstream([TextDelta(f"Hm.\n{OSLO[:-30]}"), Finish("length")]).answer(asking())
 
@@ -321,41 +310,6 @@ def test_an_answer_cut_short_need_not_call() -> None:
     done = Upstream([TextDelta("I would"), Finish("length")]).answer(MUST)
 
     assert (done.text, done.finish_reason) == ("I would", "length")
-
-
-def test_tools_that_must_not_be_called_are_not_told() -> None:
-    upstream = Upstream(f"See: {OSLO}")
-
-    done = upstream.answer(asking(tool_choice=ToolChoice("none")))
-
-    assert [message.role for message in upstream.asked[0].messages] == ["user"]
-    assert (done.text, calls(done)) == ('See:\n\n{"city": "Oslo"}', [])
-
-
-# --- limits
-
-
-def test_stop_strings_act_on_what_is_seen() -> None:
-    conversation = asking(limits=Limits(None, ("Oslo",)))
-
-    done = Upstream(f"Hm.\n{OSLO}").answer(conversation)
-
-    assert (done.text, len(done.tool_calls), done.stop) == ("Hm.", 1, None)
-
-
-def test_a_stop_string_ends_the_answer_and_the_upstream() -> None:
-    upstream = Upstream([TextDelta("One END two"), TextDelta(OSLO), STOP])
-
-    done = upstream.answer(asking(limits=Limits(None, ("END",))))
-
-    assert (done.text, calls(done), done.finish_reason, done.stop) == ("One ", [], "stop", "END")
-    assert upstream.read == 1
-
-
-def test_calls_before_a_stop_string_count() -> None:
-    done = Upstream(f"{OSLO}\nNow END").answer(asking(limits=Limits(None, ("END",))))
-
-    assert (len(done.tool_calls), done.finish_reason, done.stop) == (1, "tool_calls", "END")
 
 
 # --- structured outputs

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,13 +13,16 @@ import pytest
 from chat2api.chat.conversation import (
     Conversation,
     JsonOutput,
+    Limits,
     Message,
     Text,
     ToolCall,
+    ToolChoice,
     ToolResult,
     ToolSpec,
 )
-from chat2api.chat.events import EventStream, Finish, TextDelta, ToolCallDelta
+from chat2api.chat.events import Event, EventStream, Finish, TextDelta, ToolCallDelta
+from chat2api.chat.fold import Completion, fold
 from chat2api.lifetime.call import Call
 from chat2api.providers.protocol import Capabilities
 from chat2api.service.emulation import Emulator, new_call_id, new_nonce
@@ -35,12 +39,17 @@ HISTORY = (
 NATIVE = Capabilities(native_tools=True, native_json=True)
 
 
-class Asked:
-    """An upstream that says hello and notes what it was asked."""
+SCRIPT = (ToolCallDelta(0, "c1", "get_weather", "not checked"), TextDelta("Hello"), Finish("stop"))
 
-    def __init__(self) -> None:
+
+class Asked:
+    """An upstream that plays a script and notes what it was asked, and how much of it was read."""
+
+    def __init__(self, *script: Event) -> None:
+        self.script = script or SCRIPT
         self.conversations: list[Conversation] = []
         self.streams: list[EventStream] = []
+        self.read = 0
 
     def __call__(self, conversation: Conversation) -> EventStream:
         self.conversations.append(conversation)
@@ -49,9 +58,21 @@ class Asked:
         return stream
 
     def _stream(self) -> EventStream:
-        yield ToolCallDelta(0, "c1", "get_weather", "not checked")
-        yield TextDelta("Hello")
-        yield Finish("stop")
+        for event in self.script:
+            self.read += 1
+            yield event
+
+
+NONCE = "kzq3x9ab"
+CALL = f'<tool_call_{NONCE} name="get_weather">\n{{"city": "Oslo"}}\n</tool_call_{NONCE}>'
+END = Conversation("auto", (HELLO,), tools=(TOOL,), limits=Limits(500, ("END", "Oslo")))
+
+
+def helped(conversation: Conversation, *said: str) -> tuple[Completion, Asked]:
+    """By an upstream that can do nothing itself."""
+    ask = Asked(*map(TextDelta, said), Finish("stop"))
+    made = emulator(iter([NONCE]))
+    return fold(made.events(conversation, Capabilities(), ask, Call(math.inf))), ask
 
 
 def emulator(nonces: Iterator[str] | None = None) -> Emulator:
@@ -100,11 +121,43 @@ def test_only_what_is_missing_is_done() -> None:
 
     (told,) = ask.conversations
     assert (told.tools, told.output) == ((TOOL,), None)
-    assert events == [
-        ToolCallDelta(0, "c1", "get_weather", "not checked"),
-        TextDelta("Hello"),
-        Finish("tool_calls"),
-    ]
+    assert events == [*SCRIPT[:2], Finish("tool_calls")]
+
+
+def test_the_upstream_gets_text_alone_and_no_stop_strings() -> None:
+    _, ask = helped(END, "Hi")
+
+    (told,) = ask.conversations
+    assert (told.tools, told.limits) == ((), Limits(500))
+    assert "1. get_weather" in told.messages[0].text
+
+
+def test_tools_that_must_not_be_called_are_not_told() -> None:
+    done, ask = helped(
+        replace(END, tool_choice=ToolChoice("none"), limits=Limits()), f"See: {CALL}"
+    )
+
+    assert ask.conversations[0].messages == (HELLO,)
+    assert (done.text, done.tool_calls) == ('See:\n\n{"city": "Oslo"}', [])
+
+
+def test_stop_strings_act_on_what_is_seen() -> None:
+    done, _ = helped(END, f"Hm.\n{CALL}")
+
+    assert (done.text, len(done.tool_calls), done.stop) == ("Hm.", 1, None)
+
+
+def test_a_stop_string_ends_the_answer_and_the_upstream() -> None:
+    done, ask = helped(END, "One END two", CALL)
+
+    assert (done.text, done.tool_calls, done.finish_reason) == ("One ", [], "stop")
+    assert (done.stop, ask.read) == ("END", 1)
+
+
+def test_calls_before_a_stop_string_count() -> None:
+    done, _ = helped(END, f"{CALL}\nNow END")
+
+    assert (len(done.tool_calls), done.finish_reason, done.stop) == (1, "tool_calls", "END")
 
 
 def test_a_marker_that_stands_in_the_request_is_not_taken() -> None:

@@ -100,6 +100,39 @@ def test_it_worked_on_the_second_account(code: str, said: str) -> None:
     assert (verdict.said, verdict.side, verdict.tries) == (said, "nobody", 2)
 
 
+LOCAL = {"route": "entry", "account": "", "provider": "local"}
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "said", "side"),
+    [
+        ("upstream_account_auth_failed", 502, "entry_key", "server"),
+        ("upstream_access_denied", 502, "entry_denied", "server"),
+        ("rate_limit_exceeded", 429, "entry_limit", "upstream"),
+        ("upstream_connection_error", 502, "unreachable", "network"),
+        ("upstream_timeout", 504, "timeout", "upstream"),
+        ("context_length_exceeded", 400, "too_long", "client"),
+    ],
+)
+def test_a_configured_upstream_has_no_accounts_to_blame(
+    code: str, status: int, said: str, side: str
+) -> None:
+    met = attempt(code=code, status=status, **LOCAL)
+    verdict = explain(record(code, status, met))
+    assert (verdict.said, verdict.side) == (said, side)
+    assert explain_attempt(met).said == said
+
+
+def test_it_worked_on_another_upstream_or_at_another_try() -> None:
+    failed = attempt(code="upstream_bad_response", status=502, **LOCAL)
+    worked = attempt(2, **LOCAL)
+    limited = attempt(code="rate_limit_exceeded", status=429)
+    assert explain(record("", 200, failed, worked)).said == "same_upstream"
+    assert explain(record("", 200, failed, failed, worked)).said == "later"
+    assert explain(record("", 200, limited, worked)).said == "second_upstream"
+    assert explain(record("", 200, attempt(**LOCAL))).said == "worked"
+
+
 def test_until_when_the_first_is_limited() -> None:
     first = attempt(code="rate_limit_exceeded", status=429, retry_after=100.0)
     asked = record("", 200, first, attempt(2, "acct_b"))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chat2api.chat.conversation import JsonOutput, ToolSpec
+from chat2api.compute.pool import ComputePool
 from chat2api.compute.protocol import ComputeFailed, ComputeTimeout
 from chat2api.compute.tasks import TASKS
 from chat2api.lifetime.call import Call
@@ -121,3 +122,20 @@ def test_an_output_that_cannot_be_checked_is_refused() -> None:
     found = checks.output(JsonOutput(PATTERN), json.dumps({"city": "Oslo"}), CALL)
 
     assert found == Checked((), ("It could not be checked in time.",))
+
+
+def test_a_regular_expression_that_never_ends_is_ended() -> None:
+    endless = {"properties": {"a": {"pattern": "^(x+x+)+y$"}}}
+    body = json.dumps({"a": "x" * 60})
+    pool = ComputePool(1)
+    try:
+        pool.warm()
+        checks = JsonChecks(pool, seconds=0.5)
+
+        assert checks.arguments(tool(endless), body, CALL) == Checked((body,))
+        assert checks.output(JsonOutput(endless), body, CALL).texts == ()
+        assert JsonChecks(pool, 10).arguments(tool(PATTERN), '{"city": "o"}', CALL) == Checked(
+            (), ("city: 'o' does not match '^[A-Z]'",)
+        )
+    finally:
+        pool.close()

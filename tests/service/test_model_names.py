@@ -69,3 +69,29 @@ def test_the_short_names_mean_what_is_listed() -> None:
 def test_every_family_means_a_model_that_the_upstream_is_known_for() -> None:
     assert tuple(CLAUDE_MODELS) == CLAUDE_FAMILIES
     assert set(CLAUDE_MODELS.values()) <= set(FALLBACK)
+
+
+@pytest.mark.parametrize(
+    ("name", "offered", "meant"),
+    [
+        ("claude-opus-4", {"gpt-5-5-thinking", "gpt-5-5"}, "gpt-5-5-thinking"),
+        ("claude-opus-4", {"gpt-5-5", "gpt-5-mini"}, "gpt-5-5"),
+        ("claude-sonnet-4[1m]", {"gpt-5-5-thinking", "gpt-5-mini"}, "gpt-5-mini"),
+        ("claude-sonnet-4", {"auto"}, "auto"),
+        ("gpt-5-5-pro", {"auto"}, "gpt-5-5-pro"),
+    ],
+)
+def test_a_model_of_ours_gives_way_to_one_that_is_offered(
+    name: str, offered: set[str], meant: str
+) -> None:
+    assert ModelNames(CLAUDE_MODELS).meaning_for(name, lambda: offered) == meant
+
+
+def test_what_the_operator_chose_stays() -> None:
+    names = ModelNames({**CLAUDE_MODELS, "opus": "o9"}, chosen=frozenset({"opus"}))
+    assert names.meaning_for("claude-opus-4", set) == "o9"
+
+
+def test_an_alias_of_the_very_name_stays() -> None:
+    names = ModelNames(CLAUDE_MODELS, frozenset({"claude-opus-4"}))
+    assert names.meaning_for("claude-opus-4[1m]", set) == "claude-opus-4"

@@ -312,3 +312,24 @@ def test_nobody_is_chosen_where_nobody_was_free(look: Look) -> None:
     turn = look.tracer.turn()
     turn.begins("pool", Need("fake", "auto"), set())
     assert look.tracer.trace(None, "random", None).chosen_by == ""
+
+
+def test_each_try_is_noted_with_the_upstream_it_was_of() -> None:
+    tracer = Tracer(Clock())
+    turn = tracer.turn()
+    turn.begins("pool", Need("fake", "m"), set())
+    first = turn.attempt()
+    first.seated("a")
+    first.ended(UpstreamBadResponse("It broke."))
+    turn.begins("entry", Need("local", "m"), set())
+    second = turn.attempt()
+    second.seated()
+    second.begun()
+    second.ended(None)
+    attempts = tracer.trace(None, "turn", None).attempts
+    assert [(one.route, one.account_id, one.provider) for one in attempts] == [
+        ("pool", "a", ""),
+        ("entry", "", "local"),
+    ]
+    assert [one.first_byte is None for one in attempts] == [True, False]
+    assert tracer.provider == "local"

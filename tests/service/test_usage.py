@@ -112,3 +112,12 @@ def test_no_usage_is_made_up_for_a_turn_that_failed(stage: Stage, hello: Convers
     error = UpstreamTruncated("Cut.")
     stage.provider.scripts = [[TextDelta("Hel"), error]]
     assert stage.turn(hello, count_usage=True) == [TextDelta("Hel"), Failure(error.info)]
+
+
+def test_a_prompt_counts_the_same_before_it_is_asked(stage: Stage, hello: Conversation) -> None:
+    counter = UsageCounter(stage.compute)
+    assert counter.prompt_tokens(hello, stage.call) == 9
+    stage.compute.answer = ([1, 6_000], False)
+    long = replace(hello, messages=(Message("user", (Text(LONG),)),))
+    assert counter.prompt_tokens(long, stage.call) == 6_001 + tokens.prompt_overhead(long)
+    assert stage.compute.ran == [("count_tokens", ["user", LONG])]

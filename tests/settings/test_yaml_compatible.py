@@ -2,6 +2,8 @@ import pytest
 
 from chat2api.secret import Secret
 from chat2api.settings.compatible_entry import CompatibleEntry
+from chat2api.settings.config_file import parse_document
+from chat2api.settings.config_merge import merge
 from chat2api.settings.config_raw import masked_text
 from chat2api.settings.fields import setting_fields
 from chat2api.settings.load import load_settings
@@ -187,7 +189,10 @@ def test_one_by_variables_joins_those_of_the_file(tmp_path):
             {"OPENAI_COMPATIBLE_BASE_URL": URL, "OPENAI_COMPATIBLE_NAME": "local"},
             "OPENAI_COMPATIBLE_NAME: local is the name of an entry in the YAML file too",
         ),
-        ({"OPENAI_COMPATIBLE_BASE_URL": "planted"}, "OPENAI_COMPATIBLE_BASE_URL=planted: must be an http"),
+        (
+            {"OPENAI_COMPATIBLE_BASE_URL": "planted"},
+            "OPENAI_COMPATIBLE_BASE_URL=planted: must be an http",
+        ),
         ({"CHAT2API_OPENAI_COMPATIBLE": "[]"}, "CHAT2API_OPENAI_COMPATIBLE (environment): is not"),
     ],
 )
@@ -204,3 +209,9 @@ def test_the_raw_view_shows_no_secret():
         assert told in shown
     other = masked_text("providers:\n  other: planted\n", "a.yaml", lambda text: text)
     assert "planted" not in other
+
+
+def test_a_change_of_something_else_keeps_it_as_it_is():
+    document = parse_document(FILE + "proxy: http://h:1\n", "", "a.yaml")
+    merge(document, {"proxy": "http://h:2"}, None)
+    assert document.dump() == FILE + 'proxy: "http://h:2"\n'

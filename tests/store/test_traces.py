@@ -26,6 +26,8 @@ _ATTEMPTS = st.builds(
     first_byte=_MAYBE,
     proof_seconds=_SECONDS,
     renewed=st.booleans(),
+    upstream_status=st.integers(0, 599),
+    provider=_NAMES,
 )
 _COUNTS = st.builds(Candidates, *[st.integers(0, 9999)] * 8)
 _TRACES = st.builds(

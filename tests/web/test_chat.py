@@ -87,6 +87,13 @@ def test_a_whole_answer(site: Any) -> None:
     }
 
 
+def test_what_should_be_known_of_an_answer_is_a_header(site: Any) -> None:
+    site.plays([TextDelta("Hello!"), Finish("stop", notes=("tool_call_invalid",))])
+    response = site.ask(n=2)
+    assert response.headers["x-chat2api-warning"] == "tool_call_invalid"
+    assert response.get_json()["choices"][0]["message"]["content"] == "Hello!"
+
+
 def test_what_the_provider_is_asked(site: Any) -> None:
     site.ask(
         model="gpt-5-5",

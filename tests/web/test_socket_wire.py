@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import threading
 import time
@@ -164,7 +165,8 @@ def test_large_frames_go_out_whole(pair: Pair) -> None:
     text = "0123456789" * 400_000
     sending = threading.Thread(target=lambda: pair.wire.send(text), daemon=True)
     sending.start()
-    time.sleep(0.05)  # by now the kernel's buffers are full
+    while pair.wire._sock.sending_since == math.inf:
+        time.sleep(0.001)
     pinging = threading.Thread(target=pair.wire.ping, daemon=True)
     pinging.start()
     assert pair.peer.text() == text

@@ -198,3 +198,35 @@ def test_a_whole_answer_is_written_under_watch(call: Call, clock: Any) -> None:
     watch.tick(clock.now)
     assert isinstance(call.error, ClientGone)
     assert list(body) == []
+
+
+class EventRenderer(PlainRenderer):
+    """An event a word."""
+
+    def feed(self, index: int, events: Sequence[Event]) -> bytes:
+        words = [event.text for event in events if isinstance(event, TextDelta)]
+        return b"".join(f"data: {word}\n\n".encode() for word in words)
+
+    def close(self) -> bytes:
+        return b"data: one\n\ndata: two\n\n"
+
+
+def single(call: Call, clock: Any, *words: str) -> list[bytes]:
+    channel = Channel(call, 0)
+    watch = CallerWatch(call, None, CallerLimits(15.0, 30.0), lambda: None, clock)
+    first = batch(*map(TextDelta, words), ended=True)
+    return list(StreamBody(channel, EventRenderer(), first, call, watch, single_writes=True))
+
+
+def test_each_event_in_a_write_of_its_own(call: Call, clock: Any) -> None:
+    written = single(call, clock, "a", "b")
+    assert written == [f"data: {word}\n\n".encode() for word in ("a", "b", "one", "two")]
+
+
+@pytest.mark.parametrize(("size", "pieces"), [(1_000_000, 1), (2_500_000, 3)])
+def test_an_event_is_cut_only_where_nobody_could_take_it_whole(
+    call: Call, clock: Any, size: int, pieces: int
+) -> None:
+    written = single(call, clock, "x" * size)
+    assert b"".join(written[:-2]) == b"data: " + b"x" * size + b"\n\n"
+    assert len(written) == pieces + 2

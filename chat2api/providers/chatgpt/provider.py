@@ -86,7 +86,9 @@ class ChatGptOptions:
 
 class ChatGptProvider:
     name = "chatgpt"
-    capabilities = Capabilities(anonymous=True)
+    capabilities = Capabilities(
+        anonymous=True, builtins=frozenset({"web_search", "image_generation"})
+    )
 
     def __init__(self, options: ChatGptOptions, tokens: TokenEndpoint) -> None:
         self._options = options

@@ -142,6 +142,9 @@ class CompatibleProvider:
         response = io.transport.open(request, io.call)
         if response.status != 200:
             raise self._refusal(response)
+        if "html" in response.headers.get("content-type", "").lower():
+            response.close()  # a page of somebody else's has no place under our address
+            raise UpstreamBadResponse(f"The upstream {self.name} answered with a page.")
         return response
 
     # --- asking

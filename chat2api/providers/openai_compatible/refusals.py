@@ -40,7 +40,8 @@ _ADDRESS = re.compile(r"\bhttps?://[^\s\"'<>)]+")
 _CODE = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 _TOO_LONG = re.compile(
     r"context[ _-]?(?:length|window|size)|maximum (?:context|input|prompt)|too many (?:input )?tokens"
-    r"|prompt (?:is )?too long|input (?:is )?too long|exceeds? the (?:model|available|max)"
+    r"|\b(?:prompt|input|message|conversation|text)\b.{0,60}\btoo long\b"
+    r"|exceeds? the (?:model|available|max)"
 )
 _MODEL_MISSING = re.compile(
     r"\bmodel\b.{0,200}\b(?:not found|not exist|does ?n[o']t exist|not available|not supported|unknown"
@@ -114,7 +115,7 @@ def _by_code(refusal: _Refusal) -> Chat2ApiError | None:
         return _key_refused(refusal)
     if refusal.status >= 500 or refusal.status in (401, 408, 409, 429):
         return None
-    if code == "context_length_exceeded" or "context_length" in code:
+    if "context_length" in code or "length_exceeds" in code:
         return ContextTooLong(refusal.told("The conversation is too long for this model."))
     if code.startswith("content_policy") or code in ("content_filter", "moderation_blocked"):
         return ContentPolicyViolation(refusal.told("The upstream refuses this content."))

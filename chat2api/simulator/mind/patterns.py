@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 
 _SHORTHANDS = {"d": "1", "w": "a", "s": " ", "D": "a", "W": "-", "S": "a", "n": "\n", "t": "\t"}
+_MOST = 16
 _ANCHORS = "bBAZz"
 
 
@@ -19,8 +20,8 @@ def example(pattern: str, favourites: Iterable[str] = ()) -> str:
         expression = re.compile(pattern)
     except re.error:
         return next(iter(favourites), "x")
-    # Long texts could keep a bad expression busy for ever.
-    fitting = (one for one in favourites if len(one) <= 40 and expression.search(one))
+    # A long text could keep a bad expression busy for ever.
+    fitting = (one for one in favourites if len(one) <= _MOST and expression.search(one))
     found = next(fitting, None)
     return _Walker(pattern).alternatives() if found is None else found
 

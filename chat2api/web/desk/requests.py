@@ -160,6 +160,12 @@ class Row:
     tokens: str
 
 
+def upstream_of(record: RequestRecord) -> str:
+    """The configured upstream that was asked last; empty where that was an account."""
+    last = record.trace.attempts[-1] if record.trace.attempts else None
+    return "" if last is None else last.provider
+
+
 def _row(record: RequestRecord, names: Names) -> Row:
     verdict = explain(record)
     role, glyph = pill_of(verdict)
@@ -172,7 +178,7 @@ def _row(record: RequestRecord, names: Names) -> Row:
         sentence=sentence(verdict) if record.code or verdict.tries > 1 else "",
         models=models_text(record),
         key=names.key(record.key_id),
-        account=names.account(record.account_id),
+        account=upstream_of(record) or names.account(record.account_id),
         account_href=account_href(record.account_id),
         took=seconds_text(record.seconds),
         first_byte="" if first is None else seconds_text(first),

@@ -39,9 +39,7 @@ def settle() -> None:
 @step
 def prompted() -> Any:
     settle()
-    return [
-        llm("-m", "ours", *more, "/sim agent\nsay Hello there.") for more in ((), ("--no-stream",))
-    ]
+    return llm("-m", "ours", "/sim agent\nsay Hello there.")
 
 
 @step

@@ -1,6 +1,6 @@
 """What every script of a client shares: where the server is, and how it tells what it saw.
 
-A script is run by `tests/clients/running.py` in the virtual environment of the clients. It registers steps and
+`run.py` runs a script in the virtual environment of the clients. It registers steps and
 calls `tell()`, which prints one JSON object: what each step returned, or the trace of its error.
 """
 

@@ -427,5 +427,10 @@ def test_which_turns_may_be_slow(stage: Any, model: str, effort: str | None, slo
 def test_what_it_can_do(stage: Any) -> None:
     assert (stage.provider.name, stage.provider.capabilities) == (
         "chatgpt",
-        Capabilities(native_tools=False, native_limits=False, anonymous=True),
+        Capabilities(
+            native_tools=False,
+            native_limits=False,
+            anonymous=True,
+            builtins=frozenset({"web_search", "image_generation"}),
+        ),
     )

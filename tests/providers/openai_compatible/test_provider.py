@@ -13,6 +13,7 @@ from chat2api.chat.events import Event, Finish, TextDelta, Usage
 from chat2api.errors import (
     Chat2ApiError,
     UpstreamAuthFailed,
+    UpstreamBadResponse,
     UpstreamConnectionError,
     UpstreamTimeout,
 )
@@ -224,6 +225,13 @@ def test_what_is_passed_through(desk: Desk, script: Any) -> None:
     assert b"".join(response.chunks()) == b'{"data": []}'
     (request,) = desk.transport.requests
     assert (request.body, request.headers["Content-Type"]) == (b"{}", "application/json")
+
+
+def test_no_page_is_passed_through(desk: Desk, script: Any) -> None:
+    desk.transport.plays("POST /v1/audio/speech", script.page("<script>"))
+    with pytest.raises(UpstreamBadResponse):
+        desk.provider().forward("/audio/speech", b"{}", "application/json", desk.io)
+    assert desk.transport.all_closed
 
 
 def test_a_refusal_of_what_is_passed_through(desk: Desk, script: Any) -> None:

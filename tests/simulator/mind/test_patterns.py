@@ -61,6 +61,7 @@ def test_any_expression_of_these_pieces(pattern: str) -> None:
     assert re.fullmatch(pattern, example(f"^{pattern}$"))
 
 
+@pytest.mark.filterwarnings("ignore:Possible nested set:FutureWarning")
 @settings(max_examples=60)
 @given(st.text(alphabet="ab()[]{}|*+?\\^$.-:,123p", max_size=12))
 def test_anything_comes_to_an_end(pattern: str) -> None:
