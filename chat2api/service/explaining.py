@@ -73,6 +73,8 @@ _BY_CODE: Mapping[str, _Entry] = {
     "model_not_found": ("unknown_model", "client", "models"),
     "conversation_not_found": ("lost_conversation", "client", "restart"),
     "previous_response_not_found": ("lost_conversation", "client", "restart"),
+    "item_not_found": ("lost_conversation", "client", "restart"),
+    "invalid_encrypted_content": ("malformed", "client", "client"),
     "not_found": ("unknown_path", "client", "client"),
     "method_not_allowed": ("unknown_path", "client", "client"),
     "forbidden_path": ("unknown_path", "client", "client"),

@@ -32,6 +32,7 @@ SUMMARY_PREFIX = "cmp_"
 _SUMMARY_MARK = "chat2api summary 1"
 _SUMMARY_WORDS = "Summary of the conversation so far, made to save space:\n\n"
 _DAY_SECONDS = 86_400.0
+_LONGEST_TOLD = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,8 @@ class Threads:
             return remembered
         chain = None if owner is None else self._stored.chain(previous_id, owner, self._seconds)
         if chain is None:
-            raise PreviousResponseNotFound(f"Previous response with id '{previous_id}' not found.")
+            named = previous_id[:_LONGEST_TOLD]
+            raise PreviousResponseNotFound(f"Previous response with id '{named}' not found.")
         return Past(tuple(item for turn in chain for item in turn.items))
 
     def expander(self, asked: Any, past: Past, owner: str | None) -> Expand:
@@ -191,7 +193,7 @@ class Threads:
 
 
 def no_such_response(response_id: str) -> NotFound:
-    return NotFound(f"Response with id '{response_id[:80]}' not found.")
+    return NotFound(f"Response with id '{response_id[:_LONGEST_TOLD]}' not found.")
 
 
 def _references(asked: Any) -> list[str]:

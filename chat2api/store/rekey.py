@@ -73,14 +73,14 @@ def _reseal_column(
     table: Table,
     key: str,
     column: str,
-    at_once: int = _ROWS_AT_ONCE,
+    at_once: int | None = None,
 ) -> int:
     text, key_column = table.c[column], table.c[key]
     stale = (
         select(key_column, text)
         .where(text.is_not(None), ~text.startswith(f"{vault.key_id}:", autoescape=True))
         .order_by(key_column)
-        .limit(at_once)
+        .limit(at_once or _ROWS_AT_ONCE)
     )
     if table is tables.meta:
         stale = stale.where(key_column.in_(_SEALED_FACTS))

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from chat2api.errors import InternalError, RequestError, Unsupported
-from chat2api.service.access import Principal
+from chat2api.service.access import Principal, check_model
 from chat2api.store.responses import Turn
 from chat2api.web.auth import principal
 from chat2api.web.calls import read_json, watched_call
@@ -40,6 +40,7 @@ def count_input_tokens() -> Response:
     caller = principal("chat")
     dialect = ThreadedResponses(runtime().threads, lambda: caller)
     ask = dialect.parse({**read_json(), "store": False})
+    check_model(caller, ask.conversation.model)
     with watched_call() as call:
         count = runtime().completions.prompt_tokens(ask.conversation, call)
     return json_response({"object": "response.input_tokens", "input_tokens": count})

@@ -9,6 +9,7 @@ import pytest
 from chat2api.pool.values import Grant, RenewalClaim, StoredCredential
 from chat2api.secret import Secret
 from chat2api.store import desk_tables, rekey, tables
+from chat2api.store.api_tables import responses
 from chat2api.store.arrivals import ArrivalBook
 from chat2api.store.credentials import Credentials
 from chat2api.store.escrow import Escrow
@@ -18,6 +19,7 @@ from chat2api.store.opening import ESCROW_FOLDER, Store
 from chat2api.store.parcels import Parcels
 from chat2api.store.rekey import KEY_CHECK, PEPPER, reseal, reseal_files
 from chat2api.store.request_records import RequestRecord, RequestRecords
+from chat2api.store.responses import StoredResponses, Turn
 from chat2api.store.vault import Vault, WrongKey
 
 from .handed import KEY, NOW, by_refresh, change, handed, rows
@@ -153,3 +155,15 @@ def test_kept_files_are_sealed_anew_too(sqlite_store: Store) -> None:
     assert [reseal_files(folder, BOTH) for _ in range(2)] == [1, 0]
     new = Store(sqlite_store.database, ONLY_NEW, sqlite_store.data_dir)
     assert Escrow(new).find(stored) == (RenewalClaim(stored, 1, 0.0), grant)
+
+
+def test_kept_responses_are_sealed_anew(store: Store) -> None:
+    filled(store)
+    kept = StoredResponses(store)
+    for number in range(25):  # more than are taken at once
+        assert kept.keep(Turn({"id": f"resp_{number}", "output": []}, []), "key:1", 60.0)
+    reseal(store.database, BOTH)
+    contents = [row["content"] for row in rows(store, responses)]
+    assert len(contents) == 25
+    assert all(ONLY_NEW.is_current(content) for content in contents)
+    assert all(ONLY_NEW.open_bytes(content) for content in contents)
