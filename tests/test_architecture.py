@@ -54,6 +54,7 @@ WITHOUT_MODULE = {
     "providers/chatgpt/test_decode_later.py": "pictures and stored conversations of it, the same",
     "providers/chatgpt/test_provider_failures.py": "failures of the sequence, too much for one file",
     "providers/test_accounts.py": "what a provider does with an account, over several modules",
+    "providers/codex/test_laws.py": "laws of a stream, also against the simulated backend",
     "providers/openai_compatible/test_laws.py": "laws of a stream, against the simulated API",
     "providers/test_contract.py": "one suite for every provider with accounts",
     "service/test_completion_upstreams.py": "which of several upstreams answers, too much for one file",

@@ -35,7 +35,11 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
+    """What the model thought earlier. `encrypted` is the rest of it, sealed by the provider that told it
+    (`ReasoningDelta.encrypted`); `text` may be empty beside it."""
+
     text: str
+    encrypted: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

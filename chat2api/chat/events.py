@@ -28,9 +28,14 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class ReasoningDelta:
-    """More of what the model lets us see of its thinking."""
+    """More of what the model lets us see of its thinking.
+
+    `encrypted` is what it does not let us see, for the provider to be given again (`Reasoning.encrypted`).
+    It ends a piece of thinking: what follows is another. `text` may be empty beside it.
+    """
 
     text: str
+    encrypted: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,10 @@ _LATEST_EPOCH = 253_402_300_799.0
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """`expires_at` in epoch seconds, None when the token does not say. Texts may be empty."""
+    """`expires_at` in epoch seconds, None when the token does not say. Texts may be empty.
+
+    `fedramp`: the workspace is one of the American government's, which is served apart.
+    """
 
     expires_at: float | None = None
     user_id: str = ""
@@ -33,6 +36,7 @@ class Claims:
     email: str = ""
     plan: str = ""
     client_id: str = ""
+    fedramp: bool = False
 
 
 def read_claims(token: Secret | None) -> Claims:
@@ -48,6 +52,7 @@ def read_claims(token: Secret | None) -> Claims:
         email=_text(payload, "email") or _text(profile, "email"),
         plan=_text(auth, "chatgpt_plan_type"),
         client_id=_text(payload, "client_id"),
+        fedramp=auth.get("chatgpt_account_is_fedramp") is True,
     )
 
 

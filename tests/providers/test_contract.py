@@ -219,7 +219,7 @@ def assert_told_so_far(events: list[Event], record: dict[str, Any]) -> None:
 
 def test_every_provider_is_here() -> None:
     found = {one.parent.name for one in Path(chat2api.providers.__path__[0]).glob("*/provider.py")}
-    assert found == {*PROVIDERS, "openai_compatible"}  # for that one: test_laws.py in its folder
+    assert found == {*PROVIDERS, "openai_compatible", "codex"}  # those: test_laws.py in theirs
 
 
 def test_every_scenario_and_fault_is_here() -> None:

@@ -135,6 +135,33 @@ def test_a_call_without_a_name_is_never_told() -> None:
     assert (calls, events, reader.nameless, reader.told) == ([], [], 1, 0)
 
 
+def test_calls_side_by_side_are_several_whatever_they_are_called() -> None:
+    reader = CallReader(lambda: "made")
+    twins = [function(None, "a", "look", PARIS), function(None, "a", "look", ROME)]
+    assert reader.feed(twins) == [
+        ToolCallDelta(0, "a", "look", PARIS),
+        ToolCallDelta(1, "made", "look", ROME),
+    ]
+
+
+@pytest.mark.parametrize("index", [(None, None), (0, 0), (0, 1)])
+def test_no_two_calls_have_one_id(index: tuple[int | None, int | None]) -> None:
+    calls, _, _ = read(
+        function(index[0], "a", "look", PARIS), function(index[1], "a", "hear", "{}")
+    )
+    assert calls == [("a", "look", PARIS), ("made_1", "hear", "{}")]
+
+
+def test_a_call_without_arguments_gets_an_empty_object() -> None:
+    _, _, reader = read(
+        function(0, "a", "look", ""),
+        function(1, "b", "hear", "{}"),
+        {"index": 2, "custom": {"name": "shell", "input": ""}},
+        function(3, "c", None, ""),
+    )
+    assert reader.close() == [ToolCallDelta(0, arguments="{}")]
+
+
 def test_custom_calls() -> None:
     calls, events, _ = read(
         {"index": 0, "id": "a", "type": "custom", "custom": {"name": "shell", "input": "ls "}},

@@ -178,6 +178,41 @@ def test_usage_that_is_none(decode: Decode, usage: Any) -> None:
     assert done.events == [TextDelta("a"), Finish("stop")]
 
 
+def test_a_reason_and_figures_in_every_chunk_end_nothing(decode: Decode) -> None:
+    """As Gemini's API has it."""
+    usage = used()["usage"]
+    done = decode(
+        call(0, "a", name="look", arguments="{}") | {"usage": usage},
+        {**D("tool_calls"), "usage": usage},
+        {**call(1, "b", name="hear", arguments="{}"), "usage": usage},
+        {**D("stop"), "usage": usage},
+    )
+    assert done.calls == [("a", "look", "{}"), ("b", "hear", "{}")]
+    assert done.whole.finish_reason == "tool_calls"
+
+
+@pytest.mark.parametrize("reason", ["error", "ABORT", "insufficient_system_resource"])
+def test_what_broke_off_is_no_answer(decode: Decode, reason: str) -> None:
+    done = decode(D(content="Hel"), D(reason), "[DONE]")
+    assert done.error.code == "upstream_bad_response"
+
+
+@pytest.mark.parametrize(
+    ("chunk", "text"),
+    [
+        ('{"choices": [{"delta": {"content": "a"}, "logprobs": -Infinity}]}', "a"),
+        ('{"choices": [{"delta": {"content": "a\\ud83d"}}]}', "a?"),
+    ],
+)
+def test_json_that_is_not_quite_one_is_read(decode: Decode, chunk: str, text: str) -> None:
+    assert decode(chunk, D("stop")).whole.text == text
+
+
+def test_no_call_is_left_without_arguments(decode: Decode) -> None:
+    assert decode(call(0, "a", name="look"), D("stop")).calls == [("a", "look", "{}")]
+    assert decode(call(0, "a", name="look"), D("length")).calls == [("a", "look", "")]
+
+
 def test_only_the_first_choice_is_read(decode: Decode) -> None:
     other = {"choices": [{"index": 1, "delta": {"content": "b"}, "finish_reason": "length"}]}
     done = decode(D(content="a"), other, D("stop"))
@@ -240,6 +275,11 @@ BODY = body_of(
     used(),
     "[DONE]",
 )
+
+
+def test_an_error_event_may_be_plain_text(run: Run) -> None:
+    done = run([SseRecord("error", "overloaded")])
+    assert done.error.message.endswith("broke its answer off: overloaded")
 
 
 @given(st.lists(st.integers(1, 40), max_size=30), st.sampled_from([b"\n", b"\r\n", b"\r"]))

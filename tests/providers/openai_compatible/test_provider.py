@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from chat2api.providers.protocol import Io, Model, RefreshRefused
 from chat2api.secret import Secret
 
 NOBODY = Credential("nobody", None)
+JSON = "application/json"
 CHAT = "POST /v1/chat/completions"
 HELLO = Conversation("m", (Message("user", (Text("Hi"),)),))
 
@@ -124,6 +126,64 @@ def test_what_goes_wrong(desk: Desk, script: Any, make: Callable[[Any], Any], co
     assert desk.transport.all_closed
 
 
+WHOLE = {"choices": [{"index": 0, "message": {"content": "a"}, "finish_reason": "stop"}]}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda s: s.stream(json.dumps(WHOLE).encode()),
+        lambda s: s.stream(b" \n", b"\n", json.dumps(WHOLE, indent=1).encode()),
+        lambda s: replace(s.stream(s.events(chunk("a", "stop"))), headers={"content-type": JSON}),
+        lambda s: s.stream(s.events(chunk("a", "stop")).rstrip()),
+        lambda s: replace(s.json(WHOLE), status=201),
+    ],
+)
+def test_types_and_ends_are_not_believed(desk: Desk, script: Any, make: Any) -> None:
+    desk.transport.plays(CHAT, make(script))
+    assert desk.turn() == [TextDelta("a"), Finish("stop")]
+    assert desk.transport.all_closed
+
+
+@pytest.mark.parametrize(
+    ("make", "code"),
+    [
+        (lambda s: s.stream(b" <html>"), "upstream_bad_response"),
+        (lambda s: s.stream(b'{"error": {"message": "x", "code": 429}}'), "rate_limit_exceeded"),
+    ],
+)
+def test_what_goes_wrong_under_a_streams_name(
+    desk: Desk, script: Any, make: Any, code: str
+) -> None:
+    desk.transport.plays(CHAT, make(script))
+    assert desk.refused().code == code
+
+
+@pytest.mark.parametrize(
+    "piece", [b"x" * 70_000, UpstreamTimeout("silent"), UpstreamConnectionError("reset")]
+)
+def test_a_refusals_status_counts_whatever_becomes_of_its_body(
+    desk: Desk, script: Any, piece: Any
+) -> None:
+    desk.transport.plays(CHAT, replace(script.json({}, 429), pieces=(b"{", piece)))
+    assert desk.refused().code == "rate_limit_exceeded"
+    assert desk.transport.responses[0].hurried is not None
+
+
+def test_slow_lists_are_given_up(desk: Desk, script: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{CompatibleProvider.__module__}._MODELS_SECONDS_IN_ALL", -1.0)
+    desk.transport.plays("GET /v1/models", script.json({"data": [{"id": "a"}]}))
+    with pytest.raises(UpstreamTimeout):
+        desk.provider().models(NOBODY, desk.io)
+    assert desk.transport.all_closed
+
+
+def test_figures_in_every_chunk_are_no_end(desk: Desk, script: Any) -> None:
+    pieces = [script.events({**chunk(one, "stop"), "usage": USED["usage"]}) for one in "ab"]
+    desk.transport.plays(CHAT, script.stream(*pieces))
+    assert desk.turn()[:2] == [TextDelta("a"), TextDelta("b")]
+
+
 def test_after_the_end_nobody_waits_long_for_figures(desk: Desk, script: Any) -> None:
     silence = UpstreamTimeout("silent")
     ended = script.events(chunk("a"), chunk(None, "stop"))
@@ -162,6 +222,21 @@ def test_a_model_that_wants_the_new_name_of_the_limit(desk: Desk, script: Any) -
     desk.transport.plays(CHAT, refusal, script.stream(script.events(chunk("a", "stop"))))
     desk.turn(Conversation("m", HELLO.messages, Limits(5)))
     assert (desk.sent(0)["max_tokens"], desk.sent(1)["max_completion_tokens"]) == (5, 5)
+
+
+def test_a_server_may_want_both_otherwise(desk: Desk, script: Any) -> None:
+    options = script.json({"error": {"message": "Unknown field: stream_options"}}, 400)
+    limit = script.json({"error": {"message": "Use 'max_completion_tokens'."}}, 400)
+    desk.transport.plays(
+        CHAT, options, limit, script.stream(script.events(chunk("a", "stop"))), limit, limit
+    )
+    asked = Conversation("m", HELLO.messages, Limits(5))
+    provider = desk.provider()
+    assert list(provider.stream(asked, NOBODY, desk.io)) == [TextDelta("a"), Finish("stop")]
+    with pytest.raises(Chat2ApiError):
+        list(provider.stream(asked, NOBODY, desk.io))
+    names = [sorted({"stream_options", "max_tokens"} & set(desk.sent(at))) for at in range(5)]
+    assert names == [["max_tokens", "stream_options"], ["max_tokens"], [], ["max_tokens"], []]
 
 
 def test_the_official_api_gets_it_at_once(desk: Desk, script: Any) -> None:

@@ -44,6 +44,7 @@ def error(message: str = "", **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [
+        (404, error("It is not there.", code="DeploymentNotFound"), UnknownModel),
         (400, error("Invalid temperature"), RequestError),
         (400, error("x", code="context_length_exceeded"), ContextTooLong),
         (400, error("This model's maximum context length is 8192 tokens."), ContextTooLong),
@@ -109,6 +110,10 @@ def test_nothing_hidden_is_told(status: int) -> None:
     message = read(status, error(told, code="y")).message
     for hidden in (KEY, HOST, "sk-abc", "http://", "\n", "\0"):
         assert hidden not in message
+
+
+def test_a_parameter_hides_as_much() -> None:
+    assert read(400, error("x", param=f"{KEY} at {HOST}")).param == "*** at ***"
 
 
 @pytest.mark.parametrize("status", [400, 404, 500, 502])
