@@ -96,6 +96,7 @@ class Session:
     name: str
     expires_at: float
     revoked: bool = False
+    client_id: str = OWN_CLIENT  # the program it was made for
 
 
 @dataclass(slots=True)
@@ -124,16 +125,24 @@ class Accounts:
             self._open(entry)
 
     def renew(
-        self, name: str, now: float, lifetime_seconds: float, *, ends_older: bool
+        self,
+        name: str,
+        now: float,
+        lifetime_seconds: float,
+        *,
+        ends_older: bool,
+        client_id: str | None = None,
     ) -> Account | None:
-        """A new access token beside the older ones, or in their place; None for an unknown name."""
+        """A new access token beside the older ones, or in their place, maybe for another program than
+        the last; None for an unknown name."""
         with self._lock:
             entry = self._entries.get(name)
             if entry is None:
                 return None
             if ends_older:
                 self._revoke(entry)
-            entry.account = with_fresh_token(entry.account, now, lifetime_seconds)
+            account = replace(entry.account, client_id=client_id or entry.account.client_id)
+            entry.account = with_fresh_token(account, now, lifetime_seconds)
             self._open(entry)
             return entry.account
 
@@ -172,7 +181,7 @@ class Accounts:
 
     def _open(self, entry: _Entry) -> None:
         account = entry.account
-        session = Session(account.name, account.expires_at)
+        session = Session(account.name, account.expires_at, client_id=account.client_id)
         self._sessions[account.token] = entry.sessions[account.token] = session
 
     def _revoke(self, entry: _Entry) -> None:

@@ -14,6 +14,7 @@ How a call runs, and where to look:
     canned          streams that are bytes already: recordings and baked ones
     mind/           a model that follows instructions about tools and JSON, pure
     compat/         the API like OpenAI's at /compat/v1, without its routes
+    codex/          the backend that speaks Responses at /backend-api/codex, without its routes
     scenarios/      scripts of steps, free of any encoding, each with what a reader should get
     envelope        what surrounds every answer: hidden messages, echoes, markers
     wire/           steps into snapshots or v1 deltas, frames into server-sent-event bytes
@@ -38,6 +39,7 @@ from chat2api.simulator.exchange import Handler, handle, with_faults
 from chat2api.simulator.refusals import not_found
 from chat2api.simulator.routes import (
     account,
+    codex,
     compat,
     control,
     conversation,
@@ -53,6 +55,7 @@ _BOTH = ("/backend-api", "/backend-anon")
 _LOGIN = ("/backend-api",)
 _KEPT = "/conversation/<conversation_id>"
 _COMPAT = ("/compat/v1",)
+_CODEX = ("/backend-api/codex",)
 
 # method, path below the prefix, prefixes, endpoint name, handler. Handlers not wrapped play their
 # faults themselves.
@@ -112,6 +115,10 @@ _ROUTES: tuple[tuple[str, str, tuple[str, ...], str, Handler], ...] = (
     ),
     ("GET", "/codex/device", ("",), "device_page", with_faults(signing_in.device_page)),
     ("POST", "/codex/device", ("",), "device_answer", with_faults(signing_in.device_answer)),
+    ("POST", "/responses", _CODEX, "codex_responses", codex.guarded(codex.responses)),
+    ("GET", "/models", _CODEX, "codex_models", with_faults(codex.guarded(codex.models))),
+    ("GET", "/usage", _CODEX, "usage", with_faults(codex.guarded(account.usage))),
+    ("POST", "/chat/completions", _CODEX, "codex_chat", codex.nothing_here),
     ("GET", "/models", _COMPAT, "compat_models", compat.plain(compat.models)),
     ("GET", "/models/<name>", _COMPAT, "compat_models", compat.plain(compat.model)),
     ("POST", "/chat/completions", _COMPAT, "compat_chat", compat.guarded(compat.chat)),

@@ -132,6 +132,22 @@ class Config(BaseModel):
     compat_key: str = Field(
         default="sk-compat", description="Key of /compat/v1; empty: none is asked for."
     )
+    # --- the Codex backend
+    codex_logins: Literal["codex", "any"] = Field(
+        default="codex", description="Whose access tokens open it: Codex's own, or every program's."
+    )
+    codex_account_header: Literal["required", "optional"] = Field(
+        default="required", description="Whether ChatGPT-Account-ID must come along."
+    )
+    codex_instructions: Literal["required", "optional"] = Field(
+        default="required", description="optional: they may be missing or empty."
+    )
+    codex_output: Literal["empty", "full"] = Field(
+        default="empty", description="Whether the last event repeats the items of the answer."
+    )
+    codex_week_turns: int = Field(
+        default=0, ge=0, description="Turns of a second window of seven days; 0: there is none."
+    )
     # --- tempo
     scenario: str = Field(default="echo", description="Played when nothing else was chosen.")
     pacing: float = Field(default=35, ge=0, description="Pace of the answer; 0: none.")

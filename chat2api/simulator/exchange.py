@@ -49,6 +49,7 @@ class Exchange:
         self.account: Account | None = None
         self.owner = "nobody"
         self.workspace = ""
+        self.client_id = ""  # the program that the access token was made for
         self.on_close: list[Callable[[], None]] = []
         self.stop: threading.Event | None = None  # ends the stream early
         self._body: Any = None
@@ -131,6 +132,7 @@ class Exchange:
             raise Refusal(coded(403, "workspace_forbidden", text), "workspace_wrong")
         self.account = account
         self.workspace = workspace
+        self.client_id = session.client_id
         self.owner = f"{account.name}/{workspace}"
 
     @property

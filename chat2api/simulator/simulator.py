@@ -11,6 +11,7 @@ from typing import Any
 from chat2api.simulator.accounts import Account, Accounts, demo_accounts
 from chat2api.simulator.behaviours import Behaviours
 from chat2api.simulator.canned import Bakery
+from chat2api.simulator.codex.memory import PromptCache
 from chat2api.simulator.config import Config
 from chat2api.simulator.conversations import Conversations
 from chat2api.simulator.grants import Grants
@@ -52,6 +53,7 @@ class Simulator:
         self.conduits = Conduits(self.clock)
         self.conversations = Conversations(self.clock)
         self.signing_in = SigningIn(lambda: self.config, self.clock)
+        self.prompt_cache = PromptCache()
 
     def configure(self, updates: Mapping[str, Any]) -> Config:
         """Replaces the configuration; raises pydantic.ValidationError and then changes nothing."""
@@ -78,17 +80,20 @@ class Simulator:
 
     def sign_in(self, name: str, client_id: str) -> tuple[Account, str]:
         """A person logs in with a program: a new access token and the first refresh token of its chain."""
-        account = self.renew(name)
+        account = self.renew(name, client_id)
         assert account is not None
         return account, self.grants.issue(name, "rt", client_id).newest
 
-    def renew(self, name: str) -> Account | None:
-        """A new access token for an account; None when there is no such account."""
+    def renew(self, name: str, client_id: str | None = None) -> Account | None:
+        """A new access token for an account; None when there is no such account. `client_id` is the
+        program that it is for, None: the one before."""
         account = self.accounts.named(name)
         wish = account.lifetime_seconds if account else None
         lifetime = wish or self.config.lifetime_seconds
         ends_older = self.config.refresh_invalidates_access
-        return self.accounts.renew(name, self.clock(), lifetime, ends_older=ends_older)
+        return self.accounts.renew(
+            name, self.clock(), lifetime, ends_older=ends_older, client_id=client_id
+        )
 
     def enter(self, owner: str) -> bool:
         """Counts a turn in; False when the owner already runs as many as allowed."""

@@ -10,7 +10,7 @@ from chat2api.simulator.app import ENDPOINTS, create_app
 
 
 def test_every_endpoint_is_named_once() -> None:
-    assert len(ENDPOINTS) == len(set(ENDPOINTS)) == 30
+    assert len(ENDPOINTS) == len(set(ENDPOINTS)) == 33
 
 
 def test_two_simulators_do_not_know_each_other(caller: Any, control: Any) -> None:

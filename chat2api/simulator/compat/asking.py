@@ -76,11 +76,18 @@ def parse(body: Json) -> Asked:
         model,
         situation,
         stream=_flag(body, "stream"),
-        include_usage=_flag(body.get("stream_options") or {}, "include_usage"),
+        include_usage=_flag(_object(body, "stream_options"), "include_usage"),
         choices=_whole(body, "n", 1, _MOST_CHOICES) or 1,
         max_tokens=_whole(body, "max_completion_tokens") or _whole(body, "max_tokens"),
         stop=_stop(body.get("stop")),
     )
+
+
+def _object(body: Json, name: str) -> Json:
+    value = body.get(name) or {}
+    if not isinstance(value, dict):
+        raise Wrong(f"Invalid type for '{name}': expected an object.", name)
+    return value
 
 
 def _flag(body: Json, name: str) -> bool:
@@ -116,22 +123,25 @@ def _lines(messages: list[Any]) -> Iterable[Line]:
     waiting: set[str] = set()
     for at, message in enumerate(messages):
         where = f"messages[{at}]"
-        if not isinstance(message, dict) or message.get("role") not in _ROLES:
+        said = message.get("role") if isinstance(message, dict) else None
+        role = _ROLES.get(said) if isinstance(said, str) else None
+        if role is None:
             raise Wrong(f"Invalid value for '{where}.role'.", f"{where}.role")
-        role = _ROLES[message["role"]]
         text, pictures = _content(message.get("content"), f"{where}.content")
         if role == "result":
-            call_id = message.get("tool_call_id")
-            if message["role"] == "tool" and call_id not in names:
+            call_id = str(message.get("tool_call_id"))
+            if said == "tool" and call_id not in names:
                 text = "messages with role 'tool' must answer a message with 'tool_calls'."
                 raise Wrong(f"Invalid parameter: {text}", f"{where}.role")
-            waiting.discard(str(call_id))
-            yield Line("result", text, names.get(str(call_id), ""), pictures)
+            waiting.discard(call_id)
+            yield Line("result", text, names.get(call_id, ""), pictures)
             continue
         if waiting:
             missing = ", ".join(sorted(waiting))
             raise Wrong(f"These tool_call_ids have no answering message: {missing}", where)
         calls = message.get("tool_calls") or []
+        if not isinstance(calls, list):
+            raise Wrong(f"Invalid type for '{where}.tool_calls'.", f"{where}.tool_calls")
         for call in calls:
             name = _called(call, where)
             names[call["id"]] = name
@@ -204,7 +214,7 @@ def _tools(tools: Any) -> Iterable[Tool]:
             missing = f"tools[{at}].{kind}.name"
             raise Wrong(f"Missing required parameter: '{missing}'.", missing)
         about = str(inside.get("description") or "")
-        yield Tool(name, about, (inside.get("parameters") or {}) if kind == "function" else None)
+        yield Tool(name, about, _object(inside, "parameters") if kind == "function" else None)
 
 
 def _choice(choice: Any, tools: tuple[Tool, ...]) -> tuple[str, frozenset[str] | None]:

@@ -7,7 +7,15 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-from chat2api.simulator.faults import bulk, events, granting, lines, refusing, spelling
+from chat2api.simulator.faults import (
+    bulk,
+    events,
+    granting,
+    lines,
+    refusing,
+    responses,
+    spelling,
+)
 from chat2api.simulator.faults import demands as demanding
 from chat2api.simulator.faults.model import Fault
 from chat2api.simulator.params import BadParameter, Params
@@ -17,7 +25,7 @@ from chat2api.simulator.wire.items import Break, Items, Pause, Pieces
 
 FAULTS = {
     fault.name: fault
-    for group in (refusing, lines, events, spelling, bulk, demanding, granting)
+    for group in (refusing, lines, events, spelling, bulk, demanding, granting, responses)
     for fault in group.FAULTS
 }
 

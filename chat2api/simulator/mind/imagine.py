@@ -13,6 +13,8 @@ from chat2api.simulator.mind.patterns import example
 
 _WEEKDAY = re.compile(r"\b(?:mon|tues|wednes|thurs|fri|satur|sun)day\b", re.IGNORECASE)
 _DEEP = 6
+_MOST_OF_ALL = 10_000
+"""Whatever a schema asks for."""
 _MOST_ITEMS = 8
 _FORMATS = {
     "date-time": "2026-01-31T09:30:00Z",
@@ -150,6 +152,7 @@ class _Imagination:
         count = min(max(least, self._count(items, depth), len(made)), max(least, most))
         if depth > _DEEP:
             count = least
+        count = min(count, _MOST_OF_ALL)
         for number in range(len(made), count):
             one = self.value(items, name, depth + 1)
             if schema.get("uniqueItems") and one in made:
@@ -213,7 +216,7 @@ class _Imagination:
             return found[0] if found else _FORMATS["date"]
         text = self.muse.words_for(name)
         least, most = schema.get("minLength", 0), schema.get("maxLength")
-        while len(text) < least:
+        while len(text) < min(least, _MOST_OF_ALL):
             text = f"{text} {text}" if text else "x"
         return text if most is None else text[:most]
 

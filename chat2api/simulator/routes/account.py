@@ -7,12 +7,11 @@ from datetime import UTC, datetime
 
 from chat2api.simulator import models
 from chat2api.simulator.accounts import TEAM_PLANS, Account
+from chat2api.simulator.codex import limits
 from chat2api.simulator.documents import Json
 from chat2api.simulator.exchange import Exchange
-from chat2api.simulator.quotas import ALL_MODELS, Quota, Window
+from chat2api.simulator.quotas import ALL_MODELS, Window
 from chat2api.simulator.refusals import Reply, json_reply
-
-_UNLIMITED = Quota(1_000_000_000)
 
 
 def list_models(exchange: Exchange) -> Reply:
@@ -125,38 +124,41 @@ def usage(exchange: Exchange) -> Reply:
     exchange.identify()
     account = exchange.account
     assert account is not None
-    quota = account.quota or _UNLIMITED
-    windows = exchange.simulator.quotas.windows(account.name, quota)
-    now = exchange.simulator.clock()
-    shared = windows.pop(ALL_MODELS, Window(_UNLIMITED))
+    simulator, now = exchange.simulator, exchange.simulator.clock()
+    stands = limits.standing(simulator.quotas, account, simulator.config.codex_week_turns, now)
     return json_reply(
         {
             "account_id": exchange.workspace,
             "user_id": account.user_id,
             "email": account.email,
             "plan_type": account.plan,
-            "rate_limit": _rate_limit(shared, now),
+            "rate_limit": _rate_limit(stands.primary, now, stands.secondary),
             "additional_rate_limits": [
                 {"limit_name": model, "metered_feature": model, "rate_limit": _rate_limit(one, now)}
-                for model, one in windows.items()
+                for model, one in stands.models
             ],
             "credits": {"has_credits": False, "unlimited": False, "balance": "0"},
-            "rate_limit_reached_type": {"type": "rate_limit_reached"} if shared.is_full else None,
+            "rate_limit_reached_type": {"type": "rate_limit_reached"} if stands.is_full else None,
             "rate_limit_reset_credits": {"available_count": 0},
         }
     )
 
 
-def _rate_limit(window: Window, now: float) -> Json:
+def _rate_limit(window: Window, now: float, second: Window | None = None) -> Json:
+    is_full = window.is_full or (second is not None and second.is_full)
+    return {
+        "allowed": not is_full,
+        "limit_reached": is_full,
+        "primary_window": _window(window, now),
+        "secondary_window": _window(second, now) if second else None,
+    }
+
+
+def _window(window: Window, now: float) -> Json:
     resets_at = window.resets_at or now + window.quota.seconds
     return {
-        "allowed": not window.is_full,
-        "limit_reached": window.is_full,
-        "primary_window": {
-            "used_percent": window.used_percent,
-            "limit_window_seconds": int(window.quota.seconds),
-            "reset_after_seconds": math.ceil(resets_at - now),
-            "reset_at": int(resets_at),
-        },
-        "secondary_window": None,
+        "used_percent": window.used_percent,
+        "limit_window_seconds": int(window.quota.seconds),
+        "reset_after_seconds": math.ceil(resets_at - now),
+        "reset_at": int(resets_at),
     }

@@ -47,14 +47,14 @@ def _english(turn: Turn) -> str:
         memory += f"; it began when you said “{_short(turn.opening)}”"
     if turn.system:
         memory += f". I was told: “{_short(turn.system)}”"
-    words = len(turn.prompt.split())
+    words, size = len(turn.prompt.split()), len(turn.prompt)
     return f"""Hello! Your message made the whole trip: through the gateway, past the proof of work, and back to you as a stream.
 
 You wrote:
 
 {_quote(turn.prompt)}
 
-That is {words} word{"" if words == 1 else "s"} in {len(turn.prompt)} characters. {memory}.
+That is {words} word{"" if words == 1 else "s"} in {size} character{"" if size == 1 else "s"}. {memory}.
 
 I am the **built-in simulator**, so there is no model behind this answer. Everything around it is real, which makes me a good partner for trying things out:
 

@@ -109,6 +109,14 @@ def test_pictures_are_described() -> None:
         ({"model": 7}, "model"),
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "king"}]}, "messages[0].role"),
+        ({"messages": [{"role": ["user"]}]}, "messages[0].role"),
+        ({"messages": [{"role": "tool", "tool_call_id": {}}]}, "messages[0].role"),
+        ({"messages": [{"role": "assistant", "tool_calls": 7}]}, "messages[0].tool_calls"),
+        ({"stream_options": "usage"}, "stream_options"),
+        (
+            {"tools": [{"type": "function", "function": {"name": "f", "parameters": [1]}}]},
+            "parameters",
+        ),
         ({"messages": [{"role": "user", "content": 7}]}, "messages[0].content"),
         (
             {"messages": [{"role": "user", "content": [{"type": "smell"}]}]},

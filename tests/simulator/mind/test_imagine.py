@@ -31,6 +31,11 @@ def fits(value: Any, schema: Any) -> bool:
     return True
 
 
+def test_no_schema_makes_a_value_without_end() -> None:
+    assert len(imagine({"type": "array", "minItems": 10**30}, TEXT)) == 10_000
+    assert 10_000 <= len(imagine({"type": "string", "minLength": 10**30}, TEXT)) < 40_000
+
+
 def test_a_value_is_made_of_the_text() -> None:
     value = imagine(EVENT, "Alice and Bob are going to a science fair on Friday at 3.")
     assert value == {
