@@ -2,9 +2,9 @@
 
 # multiprocessing would run this file once more in its children, as "__mp_main__". They need none of it.
 if __name__ != "__mp_main__":
-    from gevent import monkey
+    from chat2api.serve.early import go_green, settle
 
-    monkey.patch_all()  # before anything else is imported: sockets and locks are taken by name
+    go_green()  # before anything else is imported: sockets and locks are taken by name
 
 if __name__ in {"app", "__main__"}:
     import os
@@ -22,9 +22,12 @@ if __name__ in {"app", "__main__"}:
         # The workers share what is imported before they are forked, and start at once.
         import chat2api.factory.app  # noqa: F401
 
+        settle()
+
 
 if __name__ == "app":
     app = build(process_keeper())
+    settle()
 
 if __name__ == "__main__":
     import sys

@@ -72,10 +72,10 @@ def check(config_path: Path | None) -> None:
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def serve(options: tuple[str, ...]) -> None:
     """Serve; takes the options of `python app.py` (`serve --help` lists them)."""
-    from gevent import monkey
+    from chat2api.serve.early import go_green
 
     # As app.py does on its first line. Not at import: the compute pool's children import this file.
-    monkey.patch_all()
+    go_green()
 
     from chat2api.serve.command import run
 
@@ -92,6 +92,9 @@ def _build(keeper: SettingsKeeper) -> Any:
 def _warm() -> None:
     # The workers share what is imported before they are forked, and start at once.
     import chat2api.factory.app  # noqa: F401
+    from chat2api.serve.early import settle
+
+    settle()
 
 
 if __name__ == "__main__":

@@ -67,11 +67,11 @@ class Cutter:
                 return self._text(text)
             case ReasoningDelta(text):
                 return self._reasoning(text)
-            case ImageRef() | Finish() | Failure():
+            case ImageRef() | ToolCallDelta() | Finish() | Failure():
                 # No stop string reaches across these, so what was held is text.
                 out = self._spend_text("" if self._stops is None else self._stops.release())
                 return out if self.done else [*out, event]
-            case Citation() | Thread() | ToolCallDelta() | RefusalDelta() | Usage():
+            case Citation() | Thread() | RefusalDelta() | Usage():
                 return [event]
             case _:
                 assert_never(event)

@@ -18,8 +18,8 @@ from chat2api.chat.json_schema import problems
 MOST_CHARACTERS = 1_000_000
 """No value longer than this is read."""
 
-_FENCED = re.compile(r"```[\w+-]*[ \t]*\n(.*?)\n?[ \t]*```", re.DOTALL)
-_ALL_FENCED = re.compile(r"\s*```[\w+-]*[ \t]*\n?(.*?)\s*(?:```\s*)?\Z", re.DOTALL)
+_FENCE = "```"
+_OPENED = re.compile(r"`{3,}[\w+-]*[ \t]*\n?")
 _SURPLUS = " \t\r\n,;"
 
 Reading = tuple[list[str], list[str]]
@@ -34,7 +34,7 @@ def read_arguments(parameters: Any, name: str, body: str, repairing: bool = True
     """
     if len(body) > MOST_CHARACTERS:
         return [], [f"The arguments are longer than {MOST_CHARACTERS} characters."]
-    text = _unfenced(body).strip()
+    text = _unfenced(body)
     found = _objects(text) if text else [("{}", {})]
     if not found and repairing:
         value = _repaired(text)
@@ -79,9 +79,7 @@ def candidates(text: str) -> Iterator[str]:
     if not whole:
         return
     yield whole
-    for fenced in _FENCED.findall(text):
-        if fenced.strip():
-            yield fenced.strip()
+    yield from filter(None, _fenced(whole))
     opened = min((at for at in (whole.find("{"), whole.find("[")) if at >= 0), default=-1)
     closed = max(whole.rfind("}"), whole.rfind("]"))
     if opened >= 0:
@@ -124,9 +122,25 @@ def _unwrapped(
     return text, value
 
 
+def _fenced(text: str) -> Iterator[str]:
+    """What stands inside of code fences that open at the end of a line."""
+    at = 0
+    while (opened := _OPENED.search(text, at)) is not None:
+        at = opened.end()
+        if not opened[0].endswith("\n"):
+            continue
+        closed = text.find(_FENCE, at)
+        if closed < 0:
+            return
+        yield text[at:closed].strip()
+        at = closed + len(_FENCE)
+
+
 def _unfenced(text: str) -> str:
-    found = _ALL_FENCED.match(text) if "```" in text else None
-    return text if found is None else found[1]
+    """`text` without the fence around it, and without white space there."""
+    text = text.strip()
+    opened = _OPENED.match(text)
+    return text if opened is None else text[opened.end() :].rstrip("`").strip()
 
 
 def _strict(text: str) -> Any:

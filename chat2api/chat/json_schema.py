@@ -1,8 +1,8 @@
 """Checks values against JSON Schemas that strangers wrote. Pure; nothing is ever fetched.
 
 A part of a schema that makes no sense (an unknown type, a reference that leads nowhere, a broken regular
-expression) checks nothing. Checking can take long, where regular expressions or references are in play
-exponentially long; whoever calls has to bound it.
+expression) checks nothing. Checking can take long, where regular expressions, references or unevaluated
+properties are in play exponentially long; whoever calls has to bound it.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from chat2api.chat.conversation import (
     Conversation,
     File,
     Image,
+    Part,
     Reasoning,
     Text,
     ToolCall,
@@ -82,11 +83,13 @@ def prompt_tokens(conversation: Conversation) -> int:
 def prompt_overhead(conversation: Conversation) -> int:
     """The part of `prompt_tokens` that needs no vocabulary: framing and pictures."""
     names = sum(message.name is not None for message in conversation.messages)
-    images = sum(
-        isinstance(part, Image) for message in conversation.messages for part in message.parts
-    )
+    images = sum(_pictures(part) for message in conversation.messages for part in message.parts)
     framing = MESSAGE_TOKENS * len(conversation.messages) + REPLY_TOKENS
     return framing + names + IMAGE_TOKENS * images
+
+
+def _pictures(part: Part) -> int:
+    return len(part.images) if isinstance(part, ToolResult) else isinstance(part, Image)
 
 
 def prompt_texts(conversation: Conversation) -> Iterator[str]:
@@ -111,7 +114,14 @@ def prompt_texts(conversation: Conversation) -> Iterator[str]:
     for tool in conversation.tools:
         yield tool.name
         yield tool.description
-        yield json.dumps(tool.parameters, ensure_ascii=False, separators=(",", ":"))
+        yield _compact(tool.parameters if tool.format is None else tool.format)
+    if conversation.output is not None:
+        yield conversation.output.description
+        yield _compact(conversation.output.schema)
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 class VocabularyCounter:

@@ -37,13 +37,13 @@ def message_object(
 def ending_of(
     reason: FinishReason, stop: str | None, *, calls: bool, refuses: bool
 ) -> dict[str, Any]:
-    """`stop_reason` and `stop_sequence`."""
+    """`stop_reason` and `stop_sequence`. Calls come before a stop string behind them: they wait to be made."""
     kind = _REASONS[reason]
-    if stop is not None:
-        kind = "stop_sequence"
-    elif kind == "end_turn" and (calls or refuses):
-        kind = "tool_use" if calls else "refusal"
-    return {"stop_reason": kind, "stop_sequence": stop}
+    if kind == "end_turn" and calls:
+        kind = "tool_use"
+    elif kind == "end_turn" and (stop is not None or refuses):
+        kind = "refusal" if stop is None else "stop_sequence"
+    return {"stop_reason": kind, "stop_sequence": stop if kind == "stop_sequence" else None}
 
 
 def usage_object(usage: Usage | None) -> dict[str, Any]:

@@ -34,6 +34,7 @@ class AnthropicMessages:
 
     name = "anthropic_messages"
     id_prefix = "msg_"
+    single_writes = False
 
     def __init__(self, request_id: str) -> None:
         self._request_id = request_id

@@ -10,6 +10,7 @@ from pydantic import AfterValidator
 from pydantic_core import from_json
 
 from chat2api.chat.conversation import Builtin, ToolChoice, ToolSpec
+from chat2api.dialects.openai_tools import check_parameters
 from chat2api.dialects.validation import Id, Name, Wire, check, invalid
 from chat2api.errors import RequestError, UpstreamBadResponse
 
@@ -76,6 +77,7 @@ def parse_tools(raw: list[Any] | None, path: str = "tools") -> Tools:
                 ignored.append(f"tools.{tool.type}")
             continue
         spec = _spec(check(_Custom, item, here))
+        check_parameters(spec.parameters, f"{here}.input_schema", strict=spec.strict)
         if spec.name in specs:
             raise invalid(f"{here}.name", f"there are two tools named '{spec.name}'")
         specs[spec.name] = spec

@@ -22,6 +22,7 @@ class OpenAIChat:
 
     name = "openai_chat"
     id_prefix = "chatcmpl-"
+    single_writes = False
 
     def parse(self, body: Mapping[str, Any]) -> Ask:
         return parse_request(body)

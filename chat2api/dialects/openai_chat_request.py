@@ -144,7 +144,7 @@ def _conversation(wire: _ChatRequest, toolset: Toolset) -> Conversation:
         tool_choice = parse_choice(wire.tool_choice, toolset)
     return Conversation(
         model=wire.model or "auto",
-        messages=parse_messages(wire.messages),
+        messages=parse_messages(wire.messages, continues=wire.conversation_id is not None),
         limits=Limits(wire.max_completion_tokens or wire.max_tokens, tuple(wire.stop or ())),
         reply_to=_reply_to(wire),
         keep_history=None if wire.history_disabled is None else not wire.history_disabled,

@@ -33,8 +33,13 @@ from chat2api.dialects.validation import (
 from chat2api.errors import RequestError
 
 
-def parse_messages(raw: list[Any], path: str = "messages") -> tuple[Message, ...]:
-    """The messages in order. Raises RequestError naming the field, `tool_call_not_found` included."""
+def parse_messages(
+    raw: list[Any], path: str = "messages", *, continues: bool = False
+) -> tuple[Message, ...]:
+    """The messages in order. Raises RequestError naming the field, `tool_call_not_found` included.
+
+    `continues`: they go on with what the upstream keeps, where calls may stand that are not here.
+    """
     known_calls: set[str] = set()
     legacy = _LegacyIds()
     messages = []
@@ -44,7 +49,7 @@ def parse_messages(raw: list[Any], path: str = "messages") -> tuple[Message, ...
         for part in message.parts:
             if isinstance(part, ToolCall):
                 known_calls.add(part.call_id)
-        if item["role"] == "tool":
+        if item["role"] == "tool" and not continues:
             _require_call(message, known_calls, here)
         messages.append(message)
     return tuple(messages)

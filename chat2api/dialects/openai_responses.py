@@ -27,11 +27,7 @@ from chat2api.errors import ErrorInfo, InternalError
 
 
 class OpenAIResponses:
-    """Stateless; one serves every request. `now` gives epoch seconds.
-
-    `single_writes`: each event must reach the socket in a write of its own, as some readers forget a
-    half-read event at every read.
-    """
+    """Stateless; one serves every request. `now` gives epoch seconds."""
 
     name = "openai_responses"
     id_prefix = "resp_"

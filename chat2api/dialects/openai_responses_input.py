@@ -65,14 +65,18 @@ def kept_input(value: object, expand: Expand | None) -> list[dict[str, Any]]:
 
 
 def input_items(ask: Ask, stamp: Stamp) -> list[dict[str, Any]]:
-    """The input of this turn, every item with an id: its own, or one made from the answer's."""
-    return [_kept(item, stamp, place) for place, item in enumerate(ask.echo["input"])]
+    """The input of this turn, every item with an id that no other has: its own, or one made from the
+    answer's. Lists are turned over by them."""
+    taken: set[str] = set()
+    return [_kept(item, stamp, place, taken) for place, item in enumerate(ask.echo["input"])]
 
 
-def _kept(item: Mapping[str, Any], stamp: Stamp, place: int) -> dict[str, Any]:
-    kind, given = item["type"], item.get("id")
-    has_id = isinstance(given, str) and 0 < len(given) <= _LONGEST_ID
-    kept = {**item, "id": given if has_id else item_id(kind, stamp, INPUT_SIDE, place)}
+def _kept(item: Mapping[str, Any], stamp: Stamp, place: int, taken: set[str]) -> dict[str, Any]:
+    kind, found = item["type"], item.get("id")
+    if not isinstance(found, str) or not 0 < len(found) <= _LONGEST_ID or found in taken:
+        found = item_id(kind, stamp, INPUT_SIDE, place)
+    taken.add(found)
+    kept = {**item, "id": found}
     if kind in _WITH_STATUS and kept.get("status") is None:
         kept["status"] = "completed"
     return kept

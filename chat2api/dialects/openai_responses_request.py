@@ -227,7 +227,7 @@ def _echo(wire: _Request) -> dict[str, Any]:
         "max_tool_calls": wire.max_tool_calls,
         "metadata": wire.metadata or {},
         "parallel_tool_calls": wire.parallel_tool_calls is not False,
-        "previous_response_id": wire.previous_response_id,
+        "previous_response_id": wire.previous_response_id or None,
         "prompt_cache_key": wire.prompt_cache_key,
         "prompt_cache_retention": wire.prompt_cache_retention,
         "reasoning": {

@@ -54,8 +54,12 @@ class Renderer(Protocol):
 
 
 class Dialect(Protocol):
+    """`single_writes`: each event of a stream must reach the socket in a write of its own, as some readers
+    forget a half-read event at every read."""
+
     name: str
     id_prefix: str
+    single_writes: bool
 
     def parse(self, body: Mapping[str, Any]) -> Ask:
         """Raises RequestError with the `param` path of what is wrong."""

@@ -136,12 +136,14 @@ def _demo_greeting(settings: Settings) -> Callable[[tuple[str, int]], None]:
         here = f"http://{bind_address(*address)}"
         url = f"{here}{path}"
         click.echo(
-            f"\nThe demo is ready at {url}: no key needed, any model name works. Try:\n\n"
+            f"\nThe demo is ready at {url}: no key needed. Try:\n\n"
             f"  curl -N {url}/chat/completions -H 'Content-Type: application/json' \\\n"
             """    -d '{"model":"auto","stream":true,"""
             """"messages":[{"role":"user","content":"Hello!"}]}'\n\n"""
             f"The operator's pages are at {here}/admin: {_admin_secret(settings)} opens them.\n"
-            f"A client that insists on a key: {DEMO_KEY}. What else there is: send /sim help.\n"
+            f"With the key {DEMO_KEY} there are more models, and an upstream with tools of its own\n"
+            f"(compat-large). Clients of Anthropic's API: {here}{path.removesuffix('/v1')}, and that key.\n"
+            "What else there is: send /sim help.\n"
             "Ctrl-C ends it.\n"
         )
         sys.stdout.flush()

@@ -28,7 +28,8 @@ from chat2api.store.api_keys import ApiKey, Scope
 log = logging.getLogger(__name__)
 
 _REFUSAL = (
-    "Incorrect API key provided, or none. Send a key of this server as `Authorization: Bearer KEY`."
+    "Incorrect API key provided, or none. Send a key of this server as `Authorization: Bearer KEY`"
+    " or `x-api-key: KEY`."
 )
 # Stored keys are made here, so their form is known: nothing else is worth a look into the database.
 _STORED = re.compile(r"sk-[A-Za-z0-9_-]{32,64}")

@@ -171,4 +171,5 @@ class Completions:
         def ask(asked: Conversation) -> EventStream:
             return backend.events(asked, principal, call, trace)
 
-        return self._emulator.events(conversation, backend.provider.capabilities, ask, call)
+        capabilities = backend.provider.capabilities
+        return self._emulator.events(conversation, capabilities, ask, call, trace.noted)

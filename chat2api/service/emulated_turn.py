@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -25,11 +26,14 @@ from chat2api.chat.events import (
     ToolCallDelta,
     Usage,
 )
-from chat2api.errors import OutputInvalid, ToolCallMissing
+from chat2api.errors import Chat2ApiError, OutputInvalid, ToolCallMissing
 from chat2api.lifetime.call import Call
 from chat2api.service.json_checks import JsonChecks
+from chat2api.service.retry import for_the_log
 from chat2api.tools import mending
 from chat2api.tools.scan import FoundCall, Item, Scanner, without_marker
+
+log = logging.getLogger(__name__)
 
 Ask = Callable[[Conversation], EventStream]
 """One turn of the upstream that is helped; it may be asked several times."""
@@ -119,6 +123,7 @@ class EmulatedTurn:
             case FoundCall():
                 yield from self._found(item)
             case ToolCallDelta():
+                yield from self._released()
                 self.calls = max(self.calls, item.index + 1)
                 yield item
             case TextDelta() | ImageRef() if self._holds_text:
@@ -131,8 +136,13 @@ class EmulatedTurn:
 
     @property
     def _holds_text(self) -> bool:
-        waits_for_call = self._must_call and not self.calls
-        return waits_for_call or self._broken is not None or self._output is not None
+        # An answer with a call need not be JSON.
+        waits = (self._must_call or self._output is not None) and not self.calls
+        return waits or self._broken is not None
+
+    @property
+    def _holds_good(self) -> bool:
+        return any(isinstance(one, _Good) for one in self._held)
 
     def _found(self, item: FoundCall) -> Iterator[Event]:
         if self._one_call and self.calls:
@@ -152,37 +162,48 @@ class EmulatedTurn:
     # --- after the first answer
 
     def _settled(self, first: _Asking, told: Conversation) -> Iterator[Event]:
-        """Let out what was held, mended where it must be."""
+        """Let out what was held, mended where it must be. A refusal is an answer to whatever was asked."""
+        if first.refused:
+            yield from self._released()
+            return
         broken = self._broken
         if broken is not None:
             yield from self._mended_calls(first, told, mending.about_calls(broken.problems))
         elif self._must_call and not self.calls:
             complaint = mending.about_no_call(tool.name for tool in self._tools)
             yield from self._mended_calls(first, told, complaint)
-        has_call = self.calls > 0 or any(isinstance(one, _Good) for one in self._held)
+        has_call = self.calls > 0 or self._holds_good
         if self._must_call and not has_call:
             raise ToolCallMissing(
                 "The model was told to call a tool and did not, twice."
                 if broken is None
                 else "The model called a tool with arguments that it does not take, twice."
             )
-        if self._output is None or has_call or first.refused:
+        if self._output is None or has_call:
             yield from self._released()
         else:
             yield from self._checked_output(self._output, first, told)
 
     def _mended_calls(self, first: _Asking, told: Conversation, complaint: str) -> Iterator[Event]:
-        """Ask once more, for calls alone. What else the second answer has is dropped."""
+        """Ask once more, for calls alone. What else the second answer has is dropped; where there is none,
+        and the first will do, that stands."""
         second = self._asking(mending.asked_again(told, first.said, complaint, first.place))
         good: list[_Good] = []
-        with closing(second.items()) as items:
-            for item in items:
-                if isinstance(item, FoundCall):
-                    found = self._checked(item)
-                    if isinstance(found, _Good):
-                        good.append(found)
-                elif isinstance(item, Thread):
-                    yield item
+        try:
+            with closing(second.items()) as items:
+                for item in items:
+                    if isinstance(item, FoundCall):
+                        found = self._checked(item)
+                        if isinstance(found, _Good):
+                            good.append(found)
+                    elif isinstance(item, Thread):
+                        yield item
+        except Chat2ApiError as error:
+            self._means.call.check()
+            if self._must_call and not self._holds_good:
+                raise
+            log.info("a call was not mended: %s", for_the_log(error))
+            return
         if not good:
             return
         # They stand for all calls of the first answer.
@@ -226,6 +247,9 @@ class EmulatedTurn:
                 case TextDelta(text) if behind_broken:
                     behind_broken = False
                     yield self._as_text(text.lstrip())
+                case TextDelta():
+                    self._spoke = True
+                    yield item
                 case _:
                     yield item
 
@@ -244,9 +268,8 @@ class EmulatedTurn:
         return _Broken(item.body, found.problems)
 
     def _sent(self, good: _Good) -> Iterator[Event]:
-        """The deltas of the calls, behind the text that waited for one; JSON waits for the end."""
-        if self._output is None and self._held:
-            yield from self._released()
+        """The deltas of the calls, behind what waited for them."""
+        yield from self._released()
         for text in good.texts:
             if self._one_call and self.calls:
                 self._note(CALL_DROPPED)

@@ -34,6 +34,8 @@ from chat2api.tools.weave import (
 _ID_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _ID_LENGTH = 24
 
+Noted = Callable[[tuple[str, ...]], None]
+
 
 def new_nonce() -> str:
     rest = (secrets.choice(NONCE_REST) for _ in range(NONCE_LENGTH - 1))
@@ -61,9 +63,14 @@ class Emulator:
         self._make_call_id = make_call_id
 
     def events(
-        self, conversation: Conversation, capabilities: Capabilities, ask: Ask, call: Call
+        self,
+        conversation: Conversation,
+        capabilities: Capabilities,
+        ask: Ask,
+        call: Call,
+        noted: Noted = lambda notes: None,
     ) -> EventStream:
-        """The turn's events as if the upstream could do all of it.
+        """The turn's events as if the upstream could do all of it. `noted` hears what is said about it.
 
         Raises what `ask` does; ToolCallMissing and OutputInvalid where the model does not do as it is
         told; RequestError for more tools than can be told.
@@ -75,7 +82,7 @@ class Emulator:
         if not needs_tools and not needs_json:
             return ask(conversation)
         nonce = self._free_nonce(conversation) if needs_tools else None
-        return self._helped(conversation, nonce, needs_json, ask, call)
+        return self._helped(conversation, nonce, needs_json, ask, call, noted)
 
     def _free_nonce(self, conversation: Conversation) -> str:
         while True:  # that it is not free at once has a chance of one in billions
@@ -84,7 +91,13 @@ class Emulator:
                 return nonce
 
     def _helped(
-        self, conversation: Conversation, nonce: str | None, needs_json: bool, ask: Ask, call: Call
+        self,
+        conversation: Conversation,
+        nonce: str | None,
+        needs_json: bool,
+        ask: Ask,
+        call: Call,
+        noted: Noted,
     ) -> EventStream:
         """Stop strings act on what the caller sees; tokens count as the model writes them."""
         told = replace(conversation, limits=Limits(conversation.limits.max_tokens))
@@ -98,6 +111,9 @@ class Emulator:
         cutter = Cutter(stops, self._usage.count, self._usage.prefix_within)
         with closing(turn.events(told)) as events:
             for event in cutter.cut(events):
-                if isinstance(event, Finish) and event.stop is not None and turn.calls:
-                    event = replace(event, reason="tool_calls", notes=turn.notes)
+                if isinstance(event, Finish):
+                    noted(turn.notes)
+                    if event.stop is not None:
+                        reason = "tool_calls" if turn.calls else event.reason
+                        event = replace(event, reason=reason, notes=turn.notes)
                 yield event

@@ -6,7 +6,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from chat2api.errors import Chat2ApiError
 from chat2api.lifetime.call import Call
@@ -25,7 +25,7 @@ _NOBODY = Credential("nobody", None)
 
 class Entry:
     """One upstream. Its own list is asked for where the configuration says `*`, by a thread of its own:
-    a caller waits for the first one only, and not long."""
+    a caller waits for the first one only, not long, and nobody once one has waited in vain."""
 
     def __init__(
         self, backend: EntryBackend, *, clock: Callable[[], float] = time.monotonic
@@ -40,32 +40,30 @@ class Entry:
         self._lock = threading.Lock()
         self._listed: dict[str, Model] | None = None
         self._until = -math.inf
-        self._failed = False
+        self._in_vain = False
         self._asking: threading.Event | None = None
 
-    def names(self, model: str) -> bool:
-        """Whether the configuration names it."""
-        return model in self._named
-
     def has(self, model: str) -> bool:
-        """Whether it is named, or in the upstream's own list as far as that can be had."""
-        return model in self._named or model in self.models()
+        """Whether it is named, or in the upstream's own list as far as that is known."""
+        return model in self._named or model in (self._listed or {})
 
     @property
     def is_unsure(self) -> bool:
         """Whether it may have anything, since its list could not be had."""
         return self.lists and self._listed is None
 
-    def models(self) -> dict[str, Model]:
-        """What it has by name; waits for the first list a few seconds."""
-        asking = self.ask()
-        if asking is not None and self._listed is None and not self._failed:
-            asking.wait(_WAIT_SECONDS)
-        return self.known()
+    def wait(self, asking: threading.Event, seconds: float) -> None:
+        """For the first list, which `ask` began to ask for."""
+        if self._listed is None and not self._in_vain and not asking.wait(max(0.0, seconds)):
+            self._in_vain = True
 
     def known(self) -> dict[str, Model]:
-        """The same as far as it is known now: nobody is asked."""
+        """What it has by name, as far as that is known now."""
         return {**(self._listed or {}), **self._named}
+
+    def models(self) -> tuple[str, ...]:
+        """The same names, those of the configuration first."""
+        return (*self._named, *(name for name in self._listed or {} if name not in self._named))
 
     def ask(self) -> threading.Event | None:
         """Begin to ask where it is time to; what tells the end of it, None when nobody asks."""
@@ -90,7 +88,7 @@ class Entry:
         except Exception:  # the boundary of a thread
             log.exception("asking upstream %s for its models failed", self.name)
         with self._lock:
-            self._failed = listed is None
+            self._in_vain = listed is None
             self._listed = listed if listed is not None else self._listed
             keep = _RETRY_SECONDS if listed is None else _KEEP_SECONDS
             self._until = self._clock() + keep
@@ -118,30 +116,36 @@ class Entries:
         return next(((entry, rest) for entry in self._entries if entry.name == name), None)
 
     def having(self, model: str) -> list[Entry]:
-        self._ask()
+        self._settle()
         return [entry for entry in self._entries if entry.has(model)]
+
+    def first(self) -> tuple[Entry, str] | None:
+        """The first one with a model, and the first model of it: for callers who leave the choice to us."""
+        self._settle()
+        for entry in self._entries:
+            model = next(iter(entry.models()), None)
+            if model is not None:
+                return entry, model
+        return None
 
     def unsure(self) -> list[Entry]:
         return [entry for entry in self._entries if entry.is_unsure]
 
     def models(self) -> list[Model]:
         """Each name once, of the first that has it."""
-        self._ask()
-        return _first_of(entry.models() for entry in self._entries)
+        self._settle()
+        return self.known()
 
     def known(self) -> list[Model]:
-        """The same as far as it is known now."""
-        return _first_of(entry.known() for entry in self._entries)
-
-    def _ask(self) -> None:
-        """All at once, so that the waits for those that are away do not add up."""
+        """The same as far as it is known now: nobody is asked."""
+        found: dict[str, Model] = {}
         for entry in self._entries:
-            entry.ask()
+            found = {**entry.known(), **found}
+        return list(found.values())
 
-
-def _first_of(lists: Iterable[dict[str, Model]]) -> list[Model]:
-    found: dict[str, Model] = {}
-    for models in lists:
-        for name, model in models.items():
-            found.setdefault(name, model)
-    return list(found.values())
+    def _settle(self) -> None:
+        """Ask all whose time it is at once; the waits for those that are away do not add up."""
+        asking = [(entry, event) for entry in self._entries if (event := entry.ask()) is not None]
+        end = time.monotonic() + _WAIT_SECONDS
+        for entry, event in asking:
+            entry.wait(event, end - time.monotonic())

@@ -36,6 +36,13 @@ _PASSING = (UpstreamConnectionError, UpstreamBadResponse, UpstreamTruncated)
 minute will be silent for another."""
 
 
+def _may_pass(error: Chat2ApiError) -> bool:
+    """A redirect, or an address that is not known, is the same at the next try."""
+    refused_with = error.upstream_status
+    is_definite = refused_with is not None and 300 <= refused_with < 500
+    return isinstance(error, _PASSING) and not is_definite
+
+
 @dataclass(frozen=True, slots=True)
 class Passing:
     """An answer of another kind as it comes; whoever reads it says how it `ended`."""
@@ -102,7 +109,7 @@ class EntryBackend:
             except Chat2ApiError as error:
                 this.ended(error)
                 call.check()
-                if told or number == most or not isinstance(error, _PASSING):
+                if told or number == most or not _may_pass(error):
                     raise
                 log.info("attempt %d of %d failed: %s", number, most, for_the_log(error))
                 call.pause(pause_seconds(number, random.random()))
@@ -137,11 +144,9 @@ class EntryBackend:
         own = self.entry.proxy
         if own is None:
             # No proxy can reach what listens on this machine only.
-            return None if _is_here(self.entry.base_url) else self._global_proxy()
+            is_here = _is_here(self.entry.base_url)
+            return None if is_here else self._egress.proxy_for(self._credential)
         return None if own.reveal() == DIRECT else own
-
-    def _global_proxy(self) -> Secret | None:
-        return self._egress.proxy_for(self._credential)
 
 
 def _is_here(url: str) -> bool:

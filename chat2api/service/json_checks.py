@@ -1,8 +1,8 @@
 """Checks what models write against the schemas of callers, where it holds nobody up.
 
 What is surely quick is done here. Everything else is done by a compute process within a time limit: schemas
-with regular expressions or references, which can take for ever, long texts, and repairs of texts beyond a
-few hundred characters.
+with keywords that can take for ever (regular expressions, references, what alternatives left unevaluated),
+long texts, and repairs of texts beyond a few hundred characters.
 """
 
 from __future__ import annotations
@@ -24,7 +24,14 @@ _REPAIRED_HERE = 500
 _READ_HERE = 20_000
 _PRODUCT_HERE = 500_000
 """Characters of schema times characters of value: what an array of objects can cost at worst."""
-_SLOW_KEYWORDS = ('"pattern', '"$ref', '"$dynamicRef', '"$recursiveRef', '"uniqueItems')
+_SLOW_KEYWORDS = (
+    '"pattern',
+    '"$ref',
+    '"$dynamicRef',
+    '"$recursiveRef',
+    '"uniqueItems',
+    '"unevaluated',
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,10 +71,14 @@ class PoolBackend:
         """Whether there is no account at all."""
         return self._pool.is_empty()
 
+    def has_nobody_for(self, principal: Principal) -> bool:
+        """Whether no account can ever answer, and nobody's either."""
+        return self._seating.route(principal) == "pool" and self._pool.is_empty()
+
     def count_candidates(self, trace: TurnTrace) -> None:
         """Note whom a failed turn could have chosen from."""
         if trace.route == "pool" and trace.need is not None:
-            excluded = frozenset(trace.tried)
+            excluded = frozenset(trace.tried) | trace.seats
             trace.candidates = self._census(replace(trace.need, excluded=excluded))
 
     def events(

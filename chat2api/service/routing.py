@@ -84,11 +84,19 @@ class Router:
                     param="conversation_id",
                 )
             return (Candidate(prefixed[0].backend, prefixed[1]),)
-        if asked == "auto" or _GPT.fullmatch(asked) or conversation.reply_to is not None:
+        if _GPT.fullmatch(asked) or conversation.reply_to is not None:
             return (accounts,)
+        if asked == "auto":
+            return self._left_to_us(accounts, principal)
         # An upstream that has a model of this very name comes before what the name stands for.
-        found = self._having(asked) or self._having(meant)
+        found = self._having(asked)
+        prefixed = None if found else self._entries.prefixed(meant)
+        if prefixed is not None:
+            return (Candidate(prefixed[0].backend, prefixed[1]),)
+        found = found or self._having(meant)
         call.check()
+        if found is None and meant != asked:
+            return self._left_to_us(accounts, principal)
         if found is None:
             return self._when_nobody_has_it(accounts)
         model, having = found
@@ -123,6 +131,11 @@ class Router:
             return False
         known = self._known()
         return conversation.model in known or self.pool.provider.limit_key(conversation) in known
+
+    def _left_to_us(self, accounts: Candidate, principal: Principal) -> tuple[Candidate, ...]:
+        """No particular model is asked for: where there are no accounts, any other upstream will do."""
+        first = self._entries.first() if self.pool.has_nobody_for(principal) else None
+        return (accounts,) if first is None else (Candidate(first[0].backend, first[1]),)
 
     def _when_nobody_has_it(self, accounts: Candidate) -> tuple[Candidate, ...]:
         """The accounts know names that they do not list; then whoever would not tell what it has."""

@@ -8,23 +8,27 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from chat2api.errors import NotFound, PreviousResponseNotFound, RequestError, StorageUnavailable
+from chat2api.dialects.openai_responses_items import Expand, Item, kind_of
+from chat2api.errors import (
+    NotFound,
+    Overloaded,
+    PreviousResponseNotFound,
+    RequestError,
+    StorageUnavailable,
+)
+from chat2api.lifetime.budget import ByteBudget
 from chat2api.service.access import Anonymous, Direct, DirectRefresh, PoolKey, Principal
 from chat2api.store.bearers import bearer_id
 from chat2api.store.responses import MOST_BYTES, StoredResponses, Turn
 from chat2api.store.vault import Vault, WrongKey
 
 log = logging.getLogger(__name__)
-
-Item = Mapping[str, Any]
-Expand = Callable[[Item], Sequence[Item] | None]
-"""The items that one stands for; None when nobody knows."""
 
 SUMMARY_PREFIX = "cmp_"
 """What ids of compaction items, and of the messages they stand for, begin with."""
@@ -33,6 +37,7 @@ _SUMMARY_MARK = "chat2api summary 1"
 _SUMMARY_WORDS = "Summary of the conversation so far, made to save space:\n\n"
 _DAY_SECONDS = 86_400.0
 _LONGEST_TOLD = 80
+_MEMORY_BYTES = 256 * 1024 * 1024  # of all connections of a worker together
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +50,13 @@ class Past:
 
 
 class Memory:
-    """The last turns of one connection, which it may continue although they are not stored."""
+    """The last turns of one connection, which it may continue although they are not stored. Together with
+    those of other connections they take no more than `budget`."""
 
     MOST = 8
 
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, budget: ByteBudget, most_bytes: int = MOST_BYTES) -> None:
+        self._budget = budget
         self._most_bytes = most_bytes
         self._pasts: OrderedDict[str, tuple[Past, int]] = OrderedDict()
 
@@ -57,16 +64,30 @@ class Memory:
         """The turn that added `items` to `past`, whose `is_stored` tells of the turn itself."""
         size = sum(len(orjson.dumps(item)) for item in items)
         size += self._size_of(past)
+        if size > self._most_bytes:
+            return
+        while len(self._pasts) >= self.MOST or self._sizes() + size > self._most_bytes:
+            self.forget(next(iter(self._pasts)))
+        try:
+            self._budget.take(size)
+        except Overloaded:
+            log.warning("a turn is not remembered: connections remember too much already")
+            return
         self._pasts[response_id] = (Past((*past.items, *items), past.is_stored), size)
-        while len(self._pasts) > self.MOST or self._sizes() > self._most_bytes:
-            self._pasts.popitem(last=False)
 
     def find(self, response_id: str) -> Past | None:
         found = self._pasts.get(response_id)
         return None if found is None else found[0]
 
     def forget(self, response_id: str) -> None:
-        self._pasts.pop(response_id, None)
+        found = self._pasts.pop(response_id, None)
+        if found is not None:
+            self._budget.give_back(found[1])
+
+    def close(self) -> None:
+        """The connection has ended."""
+        for response_id in list(self._pasts):
+            self.forget(response_id)
 
     def _size_of(self, past: Past) -> int:
         """Of one that was found here; anything else is measured."""
@@ -89,6 +110,11 @@ class Threads:
         self._stored = stored
         self._vault = vault
         self._seconds = kept_days * _DAY_SECONDS
+        self._remembered = ByteBudget(_MEMORY_BYTES)
+
+    def memory(self) -> Memory:
+        """For a connection that begins."""
+        return Memory(self._remembered)
 
     def owner_of(self, caller: Principal) -> str | None:
         """Under which name their responses are kept, None for nobody's.
@@ -122,8 +148,8 @@ class Threads:
     def expander(self, asked: Any, past: Past, owner: str | None) -> Expand:
         """For the items of a request's `input`. Looks up at once all that it refers to.
 
-        Raises StorageUnavailable, ContextTooLong; what it gives raises RequestError for a summary that was
-        not made here.
+        Raises RequestError, StorageUnavailable, ContextTooLong; what it gives raises RequestError for a
+        summary that was not made here.
         """
         wanted = _references(asked)
         near = {item["id"]: item for item in past.items if isinstance(item.get("id"), str)}
@@ -187,8 +213,9 @@ class Threads:
         return {
             "type": "message",
             "id": item_id if item_id.startswith(SUMMARY_PREFIX) else SUMMARY_PREFIX + "0",
-            "role": "developer",
-            "content": [{"type": "input_text", "text": _SUMMARY_WORDS + text}],
+            # The model's own words: what strangers' texts talked it into must not become an instruction.
+            "role": "assistant",
+            "content": [{"type": "output_text", "text": _SUMMARY_WORDS + text}],
         }
 
 
@@ -197,14 +224,17 @@ def no_such_response(response_id: str) -> NotFound:
 
 
 def _references(asked: Any) -> list[str]:
-    """Ids of items that stand for themselves in `input`."""
-    if not isinstance(asked, list):
-        return []
-    items = [item for item in asked if isinstance(item, dict)]
-    return [
-        item["id"]
-        for item in items
-        if item.get("type", "item_reference") == "item_reference"
-        and isinstance(item.get("id"), str)
-        and "role" not in item
-    ]
+    """Ids of items that stand in `input` by their ids only. Raises RequestError for one that stands there
+    twice: a few bytes could become as many as they like."""
+    wanted: dict[str, None] = {}
+    for place, item in enumerate(asked if isinstance(asked, list) else ()):
+        path = f"input[{place}]"
+        if kind_of(item, path) != "item_reference" or not isinstance(item.get("id"), str):
+            continue
+        if item["id"] in wanted:
+            raise RequestError(
+                f"Duplicate item: '{path}' refers to one that is referred to before.",
+                param=f"{path}.id",
+            )
+        wanted[item["id"]] = None
+    return list(wanted)

@@ -26,6 +26,7 @@ EXACT_CHARACTERS = 500
 """Up to here tokens are counted for the record alone; longer texts are estimated, which costs nothing."""
 
 CLIENT_GONE = "client_gone"
+ASKED_AGAIN = "asked_again"
 _EVENTS_AT_ONCE = 64
 _TEXTS = (TextDelta, ReasoningDelta)
 _PROOF_TASK = "search_proof"
@@ -129,10 +130,17 @@ class Tracer:
             candidates=counted[0] if counted else None,
             waited=max([turn.waited for turn in self.turns], default=0.0),
             chosen_by="pinned" if pinned else order if chosen else "",
-            notes=(f"choices={len(self.turns)}",) if len(self.turns) > 1 else (),
+            notes=self._notes(),
             message="" if told is None else told_message(told),
             retry_after=None if told is None else told.retry_after,
         )
+
+    def _notes(self) -> tuple[str, ...]:
+        """What else whoever asks why should know."""
+        notes = [f"choices={len(self.turns)}"] if len(self.turns) > 1 else []
+        if any(turn.asked_again for turn in self.turns):
+            notes.append(ASKED_AGAIN)
+        return (*notes, *sorted({note for turn in self.turns for note in turn.notes}))
 
 
 class TurnTrace:
@@ -149,6 +157,7 @@ class TurnTrace:
         "error",
         "is_guess",
         "need",
+        "notes",
         "pinned",
         "route",
         "tracer",
@@ -163,6 +172,7 @@ class TurnTrace:
         self.route: Route | None = None
         self.need: Need | None = None
         self.tried: set[str] = set()
+        self.notes: tuple[str, ...] = ()
         self.pinned = False
         self.waited = 0.0
         self.error: Chat2ApiError | None = None
@@ -176,7 +186,7 @@ class TurnTrace:
         self._kept_size = 0
 
     def begins(self, route: Route, need: Need, tried: set[str]) -> None:
-        """`tried` is the turn's own set, which grows."""
+        """`tried` is the asking's own set, which grows; a turn may ask more than once."""
         self.route, self.need, self.tried = route, need, tried
         self.pinned = need.only is not None
 
@@ -204,6 +214,21 @@ class TurnTrace:
         if self.tracer.keeps_text and self._kept_size < CONTENT_CHARACTERS:
             self._kept.append(text)
             self._kept_size += len(text)
+
+    def noted(self, notes: tuple[str, ...]) -> None:
+        """What the caller was told about the answer."""
+        self.notes = notes
+
+    @property
+    def asked_again(self) -> bool:
+        """Whether an answer came that was not what was asked for, and another was asked for."""
+        answered = [one.ended_at is not None and one.error is None for one in self.attempts]
+        return any(answered[:-1])
+
+    @property
+    def seats(self) -> frozenset[str]:
+        """The accounts that were tried, in all askings."""
+        return frozenset(one.account_id for one in self.attempts if one.account_id)
 
     def used(self, usage: Usage) -> None:
         """As the caller, or the upstream, has it counted."""

@@ -299,7 +299,7 @@ class Settings(BaseModel):
         400, ge=1, le=3650, description="How long sums of usage and accounts' histories are kept."
     )
     responses_kept_days: int = Field(
-        30, ge=1, le=3650, description="How long responses are kept that nobody reads or continues."
+        30, ge=1, le=3650, description="How long responses are kept that nobody continues."
     )
     responses_kept_most: int = Field(
         100_000, ge=1, le=100_000_000, description="Responses kept, at most."

@@ -111,7 +111,7 @@ def _reseal_column(
 def _sealed_anew(vault: Vault, sealed: str, where: str) -> str | None:
     """None for a damaged text, which must not keep the server from starting (fault matrix E14)."""
     try:
-        return vault.seal_bytes(vault.open_bytes(sealed))
+        return vault.seal_pieces(vault.open_pieces(sealed))
     except WrongKey as error:
         log.error("a sealed text cannot be opened", extra={"table": where, "reason": str(error)})
         return None

@@ -6,9 +6,8 @@ A row holds one turn, packed and sealed. A conversation is a chain of turns, eac
 from __future__ import annotations
 
 import logging
-import time
 import zlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +26,7 @@ from sqlalchemy import (
 )
 
 from chat2api.errors import ContextTooLong, StorageUnavailable
-from chat2api.lifetime.breath import BREATH_SECONDS
+from chat2api.lifetime.breath import Breath
 from chat2api.store.api_tables import response_items, responses
 from chat2api.store.engine import WAIT_SECONDS, insert_new
 from chat2api.store.opening import Store
@@ -41,7 +40,7 @@ MOST_BYTES = 32 * 1024 * 1024
 """Of all turns of one chain, and of all turns that one request takes single items from."""
 
 _WRITE_SECONDS = 2.0
-_PIECE_BYTES = 1024 * 1024
+_PIECE_BYTES = 256 * 1024  # packed, sealed or the reverse in a few milliseconds
 _QUICK = 1  # zlib: most of the gain at a fraction of the time
 _AT_ONCE = 100
 _MOST_SWEEPS = 200
@@ -71,9 +70,9 @@ class Turn:
 class StoredResponses:
     """Every method raises StorageUnavailable. What cannot be opened any more counts as gone."""
 
-    def __init__(self, store: Store, breathe: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, store: Store, breathe: Callable[[], None] | None = None) -> None:
         self._store = store
-        self._breathe = breathe
+        self._breathe = breathe or Breath()
 
     def keep(self, turn: Turn, owner: str, seconds: float) -> bool:
         """Keep it for so long. False for one that is too large, or whose id is taken."""
@@ -90,7 +89,7 @@ class StoredResponses:
             "size": len(plain),
             "created_at": now,
             "expires_at": now + seconds,
-            "content": self._store.vault.seal_bytes(self._packed(plain)),
+            "content": self._store.vault.seal_pieces(self._packed(plain)),
         }
         items = _item_rows(turn, response_id)
 
@@ -210,21 +209,32 @@ class StoredResponses:
 
     # --- packing
 
-    def _packed(self, plain: bytes) -> bytes:
+    def _packed(self, plain: bytes) -> Iterator[bytes]:
         packer = zlib.compressobj(_QUICK)
-        pieces = []
-        for start in range(0, len(plain), _PIECE_BYTES):
-            if start:
-                self._breathe(BREATH_SECONDS)
-            pieces.append(packer.compress(plain[start : start + _PIECE_BYTES]))
-        return b"".join([*pieces, packer.flush()])
+        pieces = [packer.compress(piece) for piece in self._at_leisure(_pieces(plain))]
+        return self._at_leisure(_pieces(b"".join([*pieces, packer.flush()])))
+
+    def _unpacked(self, content: str) -> bytes:
+        unpacker = zlib.decompressobj()
+        pieces: list[bytes] = []
+        for packed in self._at_leisure(self._store.vault.open_pieces(content)):
+            pieces.append(unpacker.decompress(packed, _PIECE_BYTES))
+            while unpacker.unconsumed_tail:
+                self._breathe()
+                pieces.append(unpacker.decompress(unpacker.unconsumed_tail, _PIECE_BYTES))
+        return b"".join([*pieces, unpacker.flush()])
+
+    def _at_leisure(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Others have their turn before each: megabytes take long."""
+        for piece in pieces:
+            self._breathe()
+            yield piece
 
     def _opened(self, content: str | None, previous_id: str | None) -> Turn | None:
         if content is None:
             return None
-        self._breathe(BREATH_SECONDS)
         try:
-            found = orjson.loads(zlib.decompress(self._store.vault.open_bytes(content)))
+            found = orjson.loads(self._unpacked(content))
             return Turn(found["response"], found["input"], previous_id)
         except (WrongKey, zlib.error, ValueError, KeyError, TypeError):
             log.error("a stored response cannot be opened")
@@ -239,22 +249,35 @@ class StoredResponses:
     def prune(self, most: int, most_bytes: int) -> int:
         """Forget what has ended, and of the rest what was not used for longest, above `most` turns or
         `most_bytes`. How many went; what is left over is done the next time."""
-        ended = select(_r.response_id).where(_r.expires_at <= self._store.now())
-        newest = (_r.expires_at.desc(), _r.response_id)
-        above = select(_r.response_id).order_by(*newest).offset(most)
-        sums = select(_r.response_id, func.sum(_r.size).over(order_by=newest).label("total"))
-        summed = sums.subquery()
-        heavy = select(summed.c.response_id).where(summed.c.total > most_bytes)
-        return sum(self._swept(which) for which in (ended, above, heavy))
+        oldest = select(_r.response_id, _r.size).order_by(_r.expires_at, _r.response_id)
+        ended = oldest.where(_r.expires_at <= self._store.now())
+        gone = self._swept(ended, lambda rows: rows)
+        totals = select(func.count(), func.sum(_r.size)).select_from(responses)
+        count, size = self._store.database.read(lambda connection: connection.execute(totals).one())
+        count, size = count - most, int(size or 0) - most_bytes
 
-    def _swept(self, which: Select[tuple[str]]) -> int:
+        def too_many(rows: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
+            nonlocal count, size
+            for place, row in enumerate(rows):
+                if count <= 0 and size <= 0:
+                    return rows[:place]
+                count, size = count - 1, size - row.size
+            return rows
+
+        return gone + self._swept(oldest, too_many)
+
+    def _swept(
+        self,
+        which: Select[tuple[str, int]],
+        chosen: Callable[[Sequence[Row[Any]]], Sequence[Row[Any]]],
+    ) -> int:
         total = 0
         for _ in range(_MOST_SWEEPS):
-            ids = [row.response_id for row in self._rows(which.limit(_AT_ONCE))]
+            ids = [row.response_id for row in chosen(self._rows(which.limit(_AT_ONCE)))]
             if not ids:
                 break
             total += self._changed(delete(responses).where(_r.response_id.in_(ids)))
-            self._breathe(BREATH_SECONDS)
+            self._breathe()
         return total
 
 
@@ -268,6 +291,10 @@ def _item_rows(turn: Turn, response_id: str) -> list[dict[str, Any]]:
         {"item_id": item_id, "response_id": response_id, "position": position}
         for item_id, position in positions.items()
     ]
+
+
+def _pieces(data: bytes) -> Iterator[bytes]:
+    return (data[start : start + _PIECE_BYTES] for start in range(0, len(data), _PIECE_BYTES))
 
 
 def _can_be_id(text: str, longest: int = _LONGEST_ID) -> bool:

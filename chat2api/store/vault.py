@@ -11,7 +11,8 @@ import hmac
 import os
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import overload
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -21,6 +22,7 @@ from chat2api.secret import Secret
 _SALT = b"chat2api store key 1"
 _SCRYPT_N = 2**14  # 16 MiB and some 40 ms, once per process and key
 _KEY_ID = re.compile("[0-9a-f]{8}")
+_BETWEEN_PIECES = "\n"
 
 
 class WrongKey(Exception):
@@ -53,6 +55,10 @@ class Vault:
     def seal_bytes(self, content: bytes) -> str:
         return f"{self.key_id}:{self._fernets[self.key_id].encrypt(content).decode('ascii')}"
 
+    def seal_pieces(self, pieces: Iterable[bytes]) -> str:
+        """Much in one text: sealed, and opened again, a piece at a time."""
+        return _BETWEEN_PIECES.join(map(self.seal_bytes, pieces))
+
     @overload
     def seal_or_none(self, secret: Secret) -> str: ...
     @overload
@@ -79,6 +85,10 @@ class Vault:
         except (InvalidToken, UnicodeEncodeError):
             raise WrongKey("the sealed text is damaged") from None
 
+    def open_pieces(self, sealed: str) -> Iterator[bytes]:
+        """The pieces of any sealed text, in order. Raises WrongKey."""
+        return map(self.open_bytes, sealed.split(_BETWEEN_PIECES))
+
     def open_or_none(self, sealed: str | None) -> Secret | None:
         return None if sealed is None else self.open(sealed)
 
@@ -102,6 +112,7 @@ def new_pepper() -> bytes:
     return os.urandom(32)
 
 
+@lru_cache(8)  # a server derives its key before its workers are forked, and they need not again
 def _derive(text: str) -> bytes:
     """32 bytes. The operator may have chosen a phrase: guessing it must cost something."""
     return hashlib.scrypt(

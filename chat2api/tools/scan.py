@@ -37,7 +37,7 @@ _FENCE_BEGUN = re.compile(rf"(?:`{{1,2}}|`{{3,{_MOST_TICKS}}}[\w+-]{{0,{_MOST_IN
 _SPECIAL = re.compile(r"[<&`]|\s\Z")
 _TICKS = re.compile(r"`{3,}")
 _NAME = re.compile(r"\bname\s*[=:]\s*[\"'“”„‘’«»`]*\s*([A-Za-z0-9_.-]+)")
-_CITATION = re.compile("\ue200[^\ue201]{0,2000}\ue201|[\ue200-\ue206]")
+_CITATION = re.compile("\ue200[^\ue200\ue201]{0,2000}\ue201|[\ue200-\ue206]")
 _MOST_NAMELESS = 100_000
 _ARGUMENT_KEYS = ("arguments", "parameters", "input")
 

@@ -58,17 +58,7 @@ def has_tool_parts(conversation: Conversation) -> bool:
 
 def nonce_is_free(conversation: Conversation, nonce: str) -> bool:
     """Whether `nonce` occurs nowhere in what is asked."""
-    return all(nonce not in text for text in _all_texts(conversation))
-
-
-def _all_texts(conversation: Conversation) -> Iterator[str]:
-    yield from prompt_texts(conversation)
-    for tool in conversation.tools:
-        if tool.format is not None:
-            yield _compact(tool.format)
-    if conversation.output is not None:
-        yield conversation.output.description
-        yield _compact(conversation.output.schema)
+    return all(nonce not in text for text in prompt_texts(conversation))
 
 
 def weave(conversation: Conversation, nonce: str) -> Conversation:
@@ -140,6 +130,7 @@ class _Calls:
 
 def _woven_parts(parts: tuple[Part, ...], calls: _Calls, nonce: str) -> tuple[Part, ...]:
     woven: list[Part] = []
+    behind_call = False
     for part in parts:
         match part:
             case ToolCall(_, name, arguments):
@@ -151,8 +142,11 @@ def _woven_parts(parts: tuple[Part, ...], calls: _Calls, nonce: str) -> tuple[Pa
                 if woven:
                     woven.append(Text("\n"))
                 woven.extend(_result(part, calls, nonce))
+            case Text(text) if behind_call and not text.startswith("\n"):
+                woven.append(Text(f"\n{text}"))
             case _:
                 woven.append(part)
+        behind_call = isinstance(part, ToolCall)
     return tuple(woven)
 
 

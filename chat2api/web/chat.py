@@ -41,15 +41,7 @@ def complete(dialect: Dialect, scope: Scope, body: dict[str, Any] | None = None)
 
     `body`: what is asked, where it did not come as the body of the request.
     """
-    state().dialect = dialect
-    recording = Recording(Tracer(keep_text=runtime().settings.log_content))
-    state().recording = recording
-    caller = recording.caller = principal()
-    check_scope(caller, scope)
-    body = read_json() if body is None else body
-    recording.note_body(body)
-    ask = dialect.parse(body)
-    recording.note_conversation(ask.conversation)
+    recording, caller, ask = read_ask(dialect, scope, body)
     stamp = Stamp(new_answer_id(dialect.id_prefix), int(time.time()))
     watched = begin_call()
     recording.call = watched.call
@@ -64,6 +56,22 @@ def complete(dialect: Dialect, scope: Scope, body: dict[str, Any] | None = None)
         watched.abandon()
         admission.release()
         raise
+
+
+def read_ask(
+    dialect: Dialect, scope: Scope, body: dict[str, Any] | None = None
+) -> tuple[Recording, Principal, Ask]:
+    """Who asks for what. The record of the request begins here, so that refusals are in it."""
+    state().dialect = dialect
+    recording = Recording(Tracer(keep_text=runtime().settings.log_content))
+    state().recording = recording
+    caller = recording.caller = principal()
+    check_scope(caller, scope)
+    body = read_json() if body is None else body
+    recording.note_body(body)
+    ask = dialect.parse(body)
+    recording.note_conversation(ask.conversation)
+    return recording, caller, ask
 
 
 def _turns(
@@ -151,8 +159,14 @@ def _streamed(
         watched.end()
         return error_response(first.failure.error)
     renderer = dialect.renderer(ask, stamp)
-    single = getattr(dialect, "single_writes", False)
-    body = StreamBody(channel, renderer, first, watched.call, watched.watch, single_writes=single)
+    body = StreamBody(
+        channel,
+        renderer,
+        first,
+        watched.call,
+        watched.watch,
+        single_writes=dialect.single_writes,
+    )
     # Passed through as it is, at the price that only the body's own close is called, so it calls on.
     response = Response(body, 200, HEADERS, direct_passthrough=True)
     body.on_close = response.close

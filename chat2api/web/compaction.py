@@ -11,7 +11,7 @@ from chat2api.chat.fold import Completion
 from chat2api.dialects.openai_responses_input import input_items
 from chat2api.dialects.openai_responses_object import usage_object
 from chat2api.dialects.protocol import Ask, Stamp
-from chat2api.errors import InternalError, MissingParameter, UpstreamBadResponse
+from chat2api.errors import InternalError, MissingParameter, Unsupported, UpstreamBadResponse
 from chat2api.service.access import Principal
 from chat2api.service.threads import SUMMARY_PREFIX, Threads
 from chat2api.web.threaded import KeptStream, ThreadedResponses
@@ -33,6 +33,7 @@ class Compaction:
 
     name = "openai_responses_compaction"
     id_prefix = "resp_"
+    single_writes = False
 
     def __init__(self, threads: Threads, caller: Callable[[], Principal]) -> None:
         self._threads = threads
@@ -42,6 +43,8 @@ class Compaction:
     def parse(self, body: Mapping[str, Any]) -> Ask:
         if body.get("model") is None:
             raise MissingParameter("Missing required parameter: 'model'.", param="model")
+        if body.get("stream"):
+            raise Unsupported("Invalid 'stream': a summary comes whole.", param="stream")
         asked = {name: body[name] for name in _ASKED if name in body}
         ask = self._dialect.parse({**asked, "store": False})
         return replace(ask, conversation=_summarising(ask.conversation))

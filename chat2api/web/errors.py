@@ -82,6 +82,8 @@ def _not_found_message(path: str) -> str:
         return "Unknown path: it holds a double slash. The API is under /v1/."
     if not path.strip("/").startswith("v1"):
         return "Unknown path. The API is under /v1/; set the base URL to end in /v1."
+    if path.strip("/").startswith("v1/v1/"):  # a client that adds /v1 itself, as Anthropic's do
+        return "Unknown path: /v1 stands in it twice. Set this client's base URL without /v1."
     return "Unknown path."
 
 

@@ -24,12 +24,12 @@ _PATH = re.compile(r"/v1/messages(?:/|$)")
 
 @blueprint.post("/v1/messages")
 def messages() -> Response:
-    return complete(AnthropicMessages(state().request_id), "chat")
+    return complete(AnthropicMessages(state().request_id), "messages")
 
 
 @blueprint.post("/v1/messages/count_tokens")
 def count_tokens() -> Response:
-    caller = principal("chat")
+    caller = principal("messages")
     conversation = parse_prompt(read_json())
     check_model(caller, conversation.model)
     with watched_call() as call:

@@ -25,11 +25,14 @@ def list_models() -> Response:
     usable = [model for model in models if may_use_model(caller, model.name)]
     if not speaks_anthropic():
         return json_response(render_models(usable))
-    aliases = [
-        anthropic_models.render_alias(name, meaning)
-        for name, meaning in runtime().completions.names.listed()
-        if may_use_model(caller, name)
-    ]
+    names = runtime().completions.names
+    offered = frozenset(model.name for model in models)
+    aliases = []
+    for name, chosen in names.listed():
+        meaning = names.meaning_for(name, lambda: offered)
+        # What the operator chose is there, listed or not.
+        if may_use_model(caller, name) and (meaning in offered or meaning == chosen):
+            aliases.append(anthropic_models.render_alias(name, meaning))
     entries = map(anthropic_models.render_model, usable)
     return json_response(anthropic_models.render_models([*aliases, *entries]))
 

@@ -14,7 +14,7 @@ from flask import Response, request
 from chat2api.chat.conversation import Conversation, Message, Text
 from chat2api.codecs.errors import CodecError
 from chat2api.codecs.multipart import boundary_of, field_of, with_field
-from chat2api.errors import Chat2ApiError, MissingParameter, RequestError
+from chat2api.errors import Chat2ApiError, ClientGone, MissingParameter, RequestError
 from chat2api.service.access import check_scope
 from chat2api.service.entry_backend import Passing
 from chat2api.service.passage import Body
@@ -169,6 +169,8 @@ class PassedOn:
         if self._closed:
             return
         self._closed = True
+        if not self._over:
+            self._watched.call.cancel(ClientGone("The caller hung up."))
         with suppress(Chat2ApiError):
             self._passing.response.close()
         self.on_close()

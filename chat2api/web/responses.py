@@ -27,17 +27,17 @@ _YES = ("true", "1")
 
 @blueprint.post("/v1/responses")
 def create_response() -> Response:
-    return complete(ThreadedResponses(runtime().threads, caller_of_request), "chat")
+    return complete(ThreadedResponses(runtime().threads, caller_of_request), "responses")
 
 
 @blueprint.post("/v1/responses/compact")
 def compact() -> Response:
-    return complete(Compaction(runtime().threads, caller_of_request), "chat")
+    return complete(Compaction(runtime().threads, caller_of_request), "responses")
 
 
 @blueprint.post("/v1/responses/input_tokens")
 def count_input_tokens() -> Response:
-    caller = principal("chat")
+    caller = principal("responses")
     dialect = ThreadedResponses(runtime().threads, lambda: caller)
     ask = dialect.parse({**read_json(), "store": False})
     check_model(caller, ask.conversation.model)
@@ -61,7 +61,7 @@ def retrieve(response_id: str) -> Response:
 @blueprint.delete("/v1/responses/<response_id>")
 def delete(response_id: str) -> Response:
     threads = runtime().threads
-    threads.delete(response_id, threads.owner_of(principal("chat")))
+    threads.delete(response_id, threads.owner_of(principal("responses")))
     return json_response({"id": response_id, "object": "response", "deleted": True})
 
 
@@ -86,7 +86,7 @@ def caller_of_request() -> Principal:
 
 def _find(response_id: str) -> Turn:
     threads = runtime().threads
-    return threads.find(response_id, threads.owner_of(principal("chat")))
+    return threads.find(response_id, threads.owner_of(principal("responses")))
 
 
 # --- pages of items

@@ -31,9 +31,10 @@ from chat2api.errors import (
 from chat2api.logs import set_request_id
 from chat2api.runtime import Runtime
 from chat2api.service.threads import Memory
+from chat2api.web.admission import admit
 from chat2api.web.auth import caller_address, principal
 from chat2api.web.body import parse_object
-from chat2api.web.chat import complete
+from chat2api.web.chat import complete, read_ask
 from chat2api.web.errors import error_response
 from chat2api.web.ids import new_answer_id, new_request_id
 from chat2api.web.recording import Envelope, write_record
@@ -47,7 +48,7 @@ log = logging.getLogger("chat2api.request")
 
 _PATH = "/v1/responses"
 _CREATE = "response.create"
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 1.0
 _END_SECONDS = 5.0
 _FRAME_END = b"\n\n"
 _DATA = b"\ndata: "
@@ -63,7 +64,7 @@ class TakenOver(Response):
 
 @blueprint.route(_PATH, websocket=True)
 def converse() -> Response:
-    principal("chat")
+    principal("responses")
     _check_origin()
     held = runtime()
     if held.lifecycle.draining:
@@ -73,6 +74,7 @@ def converse() -> Response:
         request.environ,
         most_bytes=settings.body_limit_bytes,
         stall_seconds=settings.write_stall_seconds,
+        budget=held.bodies,
     )
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     environ = {name: value for name, value in request.environ.items() if "werkzeug" not in name}
@@ -120,7 +122,7 @@ class Connection:
         self._idle_seconds = held.settings.socket_idle_seconds
         self._run_turn = run_turn
         self._clock = clock
-        self._memory = Memory()
+        self._memory = held.threads.memory()
         self._turn: threading.Thread | None = None
         self._asked_at = self._pinged_at = clock()
 
@@ -140,6 +142,7 @@ class Connection:
                 if self.is_busy:
                     self._wire.drop()  # whoever watches over the turn's caller sees that it is gone
                 self._turn.join(_END_SECONDS)
+            self._memory.close()
 
     def _is_over(self) -> bool:
         now = self._clock()
@@ -161,24 +164,25 @@ class Connection:
         try:
             if self.is_busy:
                 raise TurnInProgress("The response before has not ended yet; one runs at a time.")
-            body = asked_for(message)
+            if isinstance(message, bytes):
+                raise RequestError("Messages are text; this one is binary.")
+            data = message.encode()
+            body = asked_for(data)
         except Chat2ApiError as error:
             self._wire.send(error_event(error.info))
             return
         self._turn = threading.Thread(
             target=self._run_turn,
-            args=(body, len(message), self._memory),
+            args=(body, len(data), self._memory),
             name="socket-turn",
             daemon=True,
         )
         self._turn.start()
 
 
-def asked_for(message: str | bytes) -> dict[str, Any]:
+def asked_for(message: bytes) -> dict[str, Any]:
     """The body of the request that a message is. Raises RequestError."""
-    if isinstance(message, bytes):
-        raise RequestError("Messages are text; this one is binary.")
-    document = parse_object(message.encode())
+    document = parse_object(message)
     kind = document.pop("type", None)
     if kind != _CREATE:
         raise RequestError(f"Invalid 'type': only '{_CREATE}' can be asked for here.", param="type")
@@ -235,7 +239,7 @@ def _answer(
         state().body_bytes = size
         if body.pop("generate", None) is False:
             return _warmed_up(dialect, body), None
-        response = complete(dialect, "chat", body)
+        response = complete(dialect, "responses", body)
         recording = state().recording
         return response, recording.told if recording is not None else None
     except Chat2ApiError as error:
@@ -246,11 +250,10 @@ def _answer(
     return error_response(refusal), refusal
 
 
-def _warmed_up(dialect: ThreadedResponses, body: Mapping[str, Any]) -> Response:
+def _warmed_up(dialect: ThreadedResponses, body: dict[str, Any]) -> Response:
     """An empty answer that a later turn continues: clients send what is long ahead of time."""
-    caller = principal("chat")
-    dialect.caller = lambda: caller
-    ask = dialect.parse(body)
+    _, caller, ask = read_ask(dialect, "responses", body)
+    admit(caller, ask.conversation).release()
     stream = dialect.renderer(ask, Stamp(new_answer_id(dialect.id_prefix), int(time.time())))
     data = stream.feed(0, [Usage(0, 0, estimated=False), Finish("stop")])
     return Response([data + stream.close()])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -20,13 +21,19 @@ from simple_websocket import ConnectionClosed, Server
 from wsproto.events import Ping
 from wsproto.utilities import ProtocolError
 
-from chat2api.errors import InternalError, RequestError
-from chat2api.lifetime.breath import BREATH_SECONDS
+from chat2api.errors import InternalError, Overloaded, RequestError
+from chat2api.lifetime.breath import Breath
+from chat2api.lifetime.budget import ByteBudget
 
 GOING_AWAY = 1001
 NORMAL = 1000
+_TOO_BIG = 1009
+_TRY_LATER = 1013
 
-_PIECE_BYTES = 65_536
+# The protocol works through a piece at once, and it may hold a frame in every seven bytes.
+_READ_BYTES = 2_048
+_WRITTEN_BYTES = 65_536
+_MOST_FRAMING = 1.125  # of a message's size, in bytes
 _MOST_WAITING = 4  # messages that came and were not looked at yet
 _WAIT_SECONDS = 0.05
 
@@ -37,20 +44,24 @@ class WireClosed(Exception):
 
 class _Socket:
     """The socket as simple-websocket is to see it: it may send a part of a frame only, and close what is
-    not its own."""
+    not its own. `came` is told how many bytes were read, and raises OSError where it is enough."""
 
     def __init__(self, sock: Any, clock: Callable[[], float]) -> None:
         self._sock = sock
         self._clock = clock
         self._sending = threading.Lock()
+        self._breathe: Callable[[], None] = Breath()
+        self.is_closed = False
         self.sending_since = math.inf
         self.is_full: Callable[[], bool] = lambda: False
+        self.came: Callable[[int], None] = lambda count: None
 
     def send(self, data: bytes) -> int:
         with self._sending:
-            self.sending_since = self._clock()
             try:
-                self._sock.sendall(data)
+                for start in range(0, len(data), _WRITTEN_BYTES):
+                    self.sending_since = self._clock()
+                    self._sock.sendall(data[start : start + _WRITTEN_BYTES])
             finally:
                 self.sending_since = math.inf
         return len(data)
@@ -58,13 +69,14 @@ class _Socket:
     def recv(self, size: int) -> bytes:
         while self.is_full():
             time.sleep(_WAIT_SECONDS)
-        data: bytes = self._sock.recv(size)
-        if len(data) == size:
-            time.sleep(BREATH_SECONDS)  # there is more: others have their turn first
+        self._breathe()  # there may be more for ever: others have their turn first
+        data: bytes = b"" if self.is_closed else self._sock.recv(size)
+        self.came(len(data))
         return data
 
     def close(self) -> None:
         """gunicorn closes it; until then everybody can see that it has ended."""
+        self.is_closed = True
         with suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
 
@@ -83,7 +95,10 @@ class _Server(Server):  # type: ignore[misc]
 
 
 class Wire:
-    """`stall_seconds`: a peer that takes nothing for so long is dropped (`tick` looks). Any thread may send."""
+    """`stall_seconds`: a peer that takes nothing for so long is dropped (`tick` looks). Any thread may send.
+
+    What came and was not handed on yet counts against `budget`.
+    """
 
     def __init__(
         self,
@@ -91,20 +106,26 @@ class Wire:
         *,
         most_bytes: int,
         stall_seconds: float,
+        budget: ByteBudget,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Takes the connection over. Raises RequestError for a handshake that is none."""
         sock = environ.get("gunicorn.socket")
         if sock is None:
             raise InternalError("This server cannot speak WebSocket.", status=501)
+        self._most_bytes = most_bytes
         self._stall_seconds = stall_seconds
+        self._budget = budget
+        self._counting = threading.Lock()
+        self._unfinished = 0  # bytes of the message that is coming in
+        self._held = 0  # of the budget
         self._sock = _Socket(sock, clock)
         # Without compression: a few bytes could become as many as they like.
         wanted = {k: v for k, v in environ.items() if k != "HTTP_SEC_WEBSOCKET_EXTENSIONS"}
         try:
             self._server = _Server(
                 {**wanted, "gunicorn.socket": self._sock},
-                receive_bytes=_PIECE_BYTES,
+                receive_bytes=_READ_BYTES,
                 max_message_size=most_bytes,
                 thread_class=partial(threading.Thread, daemon=True),
             )
@@ -113,6 +134,7 @@ class Wire:
         except OSError:
             raise WireClosed from None
         self._sock.is_full = self._is_full
+        self._sock.came = self._came
 
     def receive(self, timeout_seconds: float) -> str | bytes | None:
         """The next message; None when there is none in time. Raises WireClosed."""
@@ -120,6 +142,7 @@ class Wire:
             message: str | bytes | None = self._server.receive(timeout_seconds)
         except ConnectionClosed:
             raise WireClosed from None
+        self._count()
         return message
 
     def send(self, text: str) -> None:
@@ -143,10 +166,38 @@ class Wire:
 
     def drop(self) -> None:
         self._sock.close()
+        self._count()
 
     def tick(self, now: float) -> None:
         if now - self._sock.sending_since > self._stall_seconds:
             self.drop()
+
+    def _came(self, count: int) -> None:
+        """Raises OSError, once the other side was told, where it is too much."""
+        self._unfinished += count
+        try:
+            self._count()
+        except Overloaded as error:
+            self.close(_TRY_LATER, error.message)
+            raise OSError from None
+        # simple-websocket counts characters; here count the bytes that they came in.
+        if self._unfinished > self._most_bytes * _MOST_FRAMING:
+            self.close(_TOO_BIG, "Message is too big")
+            raise OSError
+
+    def _count(self) -> None:
+        """Settles with the budget. Raises Overloaded."""
+        with self._counting:
+            if self._server.incoming_message is None:
+                self._unfinished = 0
+            held = 0
+            if not self._sock.is_closed:
+                held = self._unfinished + sum(map(sys.getsizeof, self._server.input_buffer))
+            if held > self._held:
+                self._budget.take(held - self._held)
+            else:
+                self._budget.give_back(self._held - held)
+            self._held = held
 
     def _is_full(self) -> bool:
         return self._server.connected and len(self._server.input_buffer) >= _MOST_WAITING

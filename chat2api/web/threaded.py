@@ -33,7 +33,7 @@ class ThreadedResponses:
     ) -> None:
         self._plain = OpenAIResponses(time.time)
         self._threads = threads
-        self.caller = caller
+        self._caller = caller
         self._memory = memory
         self._owner: str | None = None
         self.past = Past()
@@ -41,7 +41,7 @@ class ThreadedResponses:
         """Whether the answer is complete; False for one that failed or never came to its end."""
 
     def parse(self, body: Mapping[str, Any]) -> Ask:
-        self._owner = self._threads.owner_of(self.caller())
+        self._owner = self._threads.owner_of(self._caller())
         if self._owner is None:
             body = {**body, "store": False}
         previous = body.get("previous_response_id")

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -273,6 +274,7 @@ def go(page: Page, sight: Sight, made: Furnished, site: Site) -> None:
     page.wait_for_load_state()
 
 
+@cache
 def sentences(lang: str) -> list[str]:
     """English texts that no Chinese page may hold: whole ones, and the longest piece of those to fill in."""
     if lang == "en":

@@ -113,18 +113,17 @@ def test_what_is_no_text_passes_what_is_held() -> None:
         Thread("c1"),
         Citation("https://a.test", "A"),
         Usage(1, 2),
-        ToolCallDelta(0, "call_1", "f"),
         ReasoningDelta("hm END"),
     ]
     out = cut(cutter(stop=("END",)), TextDelta("aE"), *aside, TextDelta("NDb"), Finish("length"))
     assert out == [*texts("a"), *aside, Finish("stop", "END")]
 
 
-def test_no_stop_string_reaches_across_a_picture() -> None:
-    picture = ImageRef("sediment://file_1")
-    assert cut(cutter(stop=("END",)), TextDelta("aE"), picture, TextDelta("ND"), STOP) == [
+@pytest.mark.parametrize("aside", [ImageRef("sediment://file_1"), ToolCallDelta(0, "call_1", "f")])
+def test_no_stop_string_reaches_across_a_picture_or_a_call(aside: Event) -> None:
+    assert cut(cutter(stop=("END",)), TextDelta("aE"), aside, TextDelta("ND"), STOP) == [
         *texts("a", "E"),
-        picture,
+        aside,
         *texts("ND"),
         STOP,
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -118,6 +119,16 @@ def test_an_output_that_will_not_do(schema: object, text: str, problem: str) -> 
 def test_a_schema_may_ask_for_something_else_than_an_object() -> None:
     assert read_output({"type": "array"}, "Here: [1, 2]") == (["[1, 2]"], [])
     assert read_output({"type": "integer"}, " 5 ") == (["5"], [])
+
+
+@pytest.mark.parametrize("spaces", [" ", "\n", " \n"])
+def test_long_white_space_in_a_fence_takes_no_time(spaces: str) -> None:
+    text = "```\nx" + spaces * 10_000 + "y"
+
+    began = time.process_time()
+    assert read_arguments({}, "t", text, repairing=False)[0] == []
+    assert read_output(None, text, repairing=False)[0] == []
+    assert time.process_time() - began < 0.5
 
 
 def test_the_likeliest_candidate_comes_first() -> None:

@@ -14,6 +14,7 @@ from chat2api.chat.conversation import (
     Conversation,
     File,
     Image,
+    JsonOutput,
     Message,
     Reasoning,
     Text,
@@ -163,10 +164,14 @@ def test_the_tokens_of_a_prompt() -> None:
         (
             Message("system", (Text("hello"), Text(" world")), name="guide"),
             Message("assistant", (Reasoning("hello"), ToolCall("call_1", "hello", "hello world"))),
-            Message("tool", (ToolResult("call_1", "hello world"),)),
+            Message("tool", (ToolResult("call_1", "hello world", (Image("https://a.test"),)),)),
             Message("user", (Image("data:image/png;base64,AAAA"), File(file_id="file-1"))),
         ),
-        tools=(ToolSpec("hello", "hello world", {"type": "object"}),),
+        tools=(
+            ToolSpec("hello", "hello world", {"type": "object"}),
+            ToolSpec("custom", "", {}, custom=True, format={"type": "text"}),
+        ),
+        output=JsonOutput({"type": "array"}, "answer", "world"),
     )
 
     assert list(tokens.prompt_texts(everything)) == [
@@ -175,8 +180,10 @@ def test_the_tokens_of_a_prompt() -> None:
         "tool", "hello world",
         "user",
         "hello", "hello world", '{"type":"object"}',
+        "custom", "", '{"type":"text"}',
+        "world", '{"type":"array"}',
     ]  # fmt: skip
-    assert tokens.prompt_overhead(everything) == 4 * 3 + 3 + 1 + 85
+    assert tokens.prompt_overhead(everything) == 4 * 3 + 3 + 1 + 2 * 85
     assert tokens.prompt_tokens(everything) == tokens.prompt_overhead(everything) + sum(
         map(tokens.count, tokens.prompt_texts(everything))
     )

@@ -74,13 +74,49 @@ def test_no_bytes_break_the_reader(noise: bytes) -> None:
         assert found is None or isinstance(found, str)
 
 
-@given(st.lists(st.tuples(st.sampled_from("abc"), st.text("xy-\r\n ", max_size=12)), max_size=4))
-def test_the_first_of_a_name_counts(fields: list[tuple[str, str]]) -> None:
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.text("xyz-\r\n ", max_size=12)), max_size=4))
+def test_what_is_read_is_all_there_is(fields: list[tuple[str, str]]) -> None:
     body = form(*fields, ("model", "m"))
     for name in "abc":
-        expected = next((text for key, text in fields if key == name), None)
-        assert field_of(body, MARK, name) == expected
-    assert field_of(with_field(body, MARK, "model", "other"), MARK, "model") == "other"
+        texts = [text for key, text in fields if key == name]
+        try:
+            assert [field_of(body, MARK, name)] == (texts or [None])
+        except CodecError:
+            assert len(texts) > 1
+    try:
+        assert field_of(with_field(body, MARK, "model", "other"), MARK, "model") == "other"
+    except CodecError:
+        assert any("--xyz" in text for _, text in fields)
+
+
+SAFE = '--xyz\r\nContent-Disposition: form-data; name="model"\r\n\r\nsafe\r\n'
+DEAR = 'Content-Disposition: form-data; name="model"'
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        f"--xyz\r\n{DEAR}\r\n\r\ndear\r\n",
+        f'--xyz\r\n{DEAR}; filename="a"\r\n\r\ndear\r\n',
+        f'--xyz\r\nContent-Disposition: form-data; name="a"\r\n{DEAR}\r\n\r\ndear\r\n',
+        f'--xyz\r\n{DEAR}; name="a"\r\n\r\ndear\r\n',
+        "--xyz\r\nContent-Disposition: form-data; name*=utf-8''model\r\n\r\ndear\r\n",
+        '--xyz\r\nContent-Disposition: form-data; name="mod\\el"\r\n\r\ndear\r\n',
+        '--xyz\r\nContent-Disposition: form-data;\r\n name="model"\r\n\r\ndear\r\n',
+        f'--xyz\r\nContent-Disposition: form-data; name="a"\n{DEAR}\r\n\r\ndear\r\n',
+        f'--xyz\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\n--xyz\n{DEAR}\n\ndear\r\n',
+        f'--xyz\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n--xyz \r\n{DEAR}\r\n\r\ndear\r\n',
+    ],
+)
+def test_forms_that_others_might_read_in_another_way_are_refused(other: str) -> None:
+    for body in (f"{SAFE}{other}--xyz--\r\n", f"{other}{SAFE}--xyz--\r\n"):
+        with pytest.raises(CodecError):
+            field_of(body.encode(), MARK, "model")
+
+
+def test_nothing_follows_the_end() -> None:
+    with pytest.raises(CodecError):
+        field_of(f"{SAFE}--xyz--\r\n{SAFE}--xyz--".encode(), MARK, "model")
 
 
 @pytest.mark.parametrize(
@@ -89,6 +125,8 @@ def test_the_first_of_a_name_counts(fields: list[tuple[str, str]]) -> None:
         ("multipart/form-data; boundary=xyz", b"xyz"),
         ('Multipart/Form-Data; charset=utf-8; boundary="x y"', b"x y"),
         ("multipart/form-data", None),
+        ("multipart/form-data; boundary=a; Boundary=b", None),
+        ("multipart/form-data; boundary*=utf-8''a", None),
         ("multipart/form-data; boundary=" + "x" * 201, None),
         ("application/json", None),
         ("", None),

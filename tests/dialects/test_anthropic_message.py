@@ -12,6 +12,7 @@ from chat2api.dialects.protocol import Stamp
 @pytest.mark.parametrize(
     ("reason", "stop", "calls", "refuses", "expected"),
     [
+        ("tool_calls", "END", True, False, "tool_use"),
         ("stop", None, False, False, "end_turn"),
         ("stop", None, True, False, "tool_use"),
         ("stop", None, False, True, "refusal"),
@@ -26,7 +27,7 @@ def test_endings(
 ) -> None:
     assert ending_of(reason, stop, calls=calls, refuses=refuses) == {
         "stop_reason": expected,
-        "stop_sequence": stop,
+        "stop_sequence": stop if expected == "stop_sequence" else None,
     }
 
 

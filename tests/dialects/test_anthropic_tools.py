@@ -58,6 +58,8 @@ def test_tools_that_others_run() -> None:
         ({"name": "has blanks", "input_schema": {}}, "tools[0].name"),
         ({"name": "x" * 129, "input_schema": {}}, "tools[0].name"),
         ({"name": "x", "input_schema": []}, "tools[0].input_schema"),
+        ({"name": "x", "input_schema": {"type": "array"}}, "tools[0].input_schema"),
+        ({"name": "x", "input_schema": {"properties": [1]}}, "tools[0].input_schema"),
         ({"type": "é\r\n", "name": "x"}, "tools[0].type"),
         ({"type": 7, "name": "x"}, "tools[0].type"),
     ],

@@ -15,6 +15,7 @@ from chat2api.chat.conversation import (
     ToolCall,
     ToolResult,
 )
+from chat2api.dialects.openai_chat_request import parse_request
 from chat2api.dialects.openai_messages import parse_messages
 from chat2api.errors import RequestError
 
@@ -241,6 +242,18 @@ def test_a_tool_result_without_its_call(messages: list[dict[str, Any]]) -> None:
     assert caught.value.status == 400
     assert caught.value.code == "tool_call_not_found"
     assert caught.value.param == f"messages[{index}].tool_call_id"
+
+
+def test_the_call_of_a_result_may_stand_in_what_the_upstream_keeps() -> None:
+    result = {"role": "tool", "tool_call_id": "call_1", "content": "x"}
+    told = (Message("tool", (ToolResult("call_1", "x"),)),)
+    assert parse_messages([result], continues=True) == told
+
+    with pytest.raises(RequestError):
+        parse_messages([{"role": "tool", "content": "x"}], continues=True)
+
+    kept = parse_request({"messages": [result], "conversation_id": "c-1"}).conversation
+    assert kept.messages == told
 
 
 @pytest.mark.parametrize(

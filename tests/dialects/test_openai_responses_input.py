@@ -116,6 +116,13 @@ def test_every_listed_item_has_an_id() -> None:
     assert listed == input_items(ask, STAMP)
 
 
+def test_no_two_listed_items_have_one_id() -> None:
+    """Pages are turned by them: the first of two would come again and again."""
+    said = [{"role": "user", "content": text, "id": "msg_mine"} for text in "abc"]
+    listed = input_items(OpenAIResponses(lambda: 0.0).parse({"input": said}), STAMP)
+    assert [item["id"] for item in listed] == ["msg_mine", "msg_AbC000001", "msg_AbC000002"]
+
+
 def test_ids_of_both_sides_differ() -> None:
     sides = (INPUT_SIDE, OUTPUT_SIDE)
     made = {item_id("message", STAMP, side, place) for side in sides for place in range(100)}

@@ -160,6 +160,11 @@ def test_references_are_resolved_in_both_forms() -> None:
     assert read.echo["input"] == [kept]
 
 
+def test_an_empty_id_of_an_earlier_response_is_none() -> None:
+    read = parse_request({"input": "Hi", "previous_response_id": ""})
+    assert read.echo["previous_response_id"] is None
+
+
 @pytest.mark.parametrize("body", [{"instructions": "Greet."}, {"previous_response_id": "resp_1"}])
 def test_input_may_be_left_out_where_something_else_is_said(body: dict[str, Any]) -> None:
     assert parse_request(body).echo["input"] == []

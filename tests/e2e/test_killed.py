@@ -165,6 +165,7 @@ def none_is_left(family: list[psutil.Process], server: Server) -> bool:
 
 def test_in_the_middle_of_the_first_start(server: Server, eventually: Any) -> None:
     """While the key, the schema and the files in DATA_DIR are on their way."""
+    (server.data_dir / "chat2api.db").unlink()
     for seconds in (0.7, 1.3, 1.9):
         server.process.start()
         time.sleep(seconds)  # the kill may fall anywhere

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from chat2api.lifetime.breath import BREATH_SECONDS
+from chat2api.lifetime.breath import BREATH_SECONDS, WORK_SECONDS, Breath
 
 _LOOK = """
 from gevent import monkey; monkey.patch_all()
@@ -36,3 +36,23 @@ def rings(pause: float) -> int:
 
 def test_others_have_their_turn_during_long_work() -> None:
     assert rings(BREATH_SECONDS) >= 10
+
+
+def test_a_pause_comes_once_enough_was_done() -> None:
+    now, pauses = [100.0], [0.0]
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        now[0] += 1
+
+    breathe = Breath(sleep, lambda: now[0])
+    for _ in range(10):
+        breathe()
+    assert pauses == [0.0]
+    now[0] += 1.01 * WORK_SECONDS
+    breathe()
+    breathe()
+    assert pauses == [0.0, BREATH_SECONDS]
+    now[0] += 2 * WORK_SECONDS
+    breathe()
+    assert len(pauses) == 3

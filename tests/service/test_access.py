@@ -47,7 +47,8 @@ REFRESH = "rt_" + "r" * 60
 OLD_REFRESH = "r" * 45
 STORED = "sk-" + "s" * 43
 REFUSAL = (
-    "Incorrect API key provided, or none. Send a key of this server as `Authorization: Bearer KEY`."
+    "Incorrect API key provided, or none. Send a key of this server as `Authorization: Bearer KEY`"
+    " or `x-api-key: KEY`."
 )
 
 

@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,11 +15,8 @@ from hypothesis import strategies as st
 from chat2api.chat.conversation import (
     Conversation,
     JsonOutput,
-    Message,
     ReplyTo,
-    Text,
     ToolChoice,
-    ToolSpec,
 )
 from chat2api.chat.events import (
     Event,
@@ -34,85 +30,23 @@ from chat2api.chat.events import (
     ToolCallDelta,
     Usage,
 )
-from chat2api.chat.fold import Completion, fold
-from chat2api.errors import Chat2ApiError, OutputInvalid, ToolCallMissing
+from chat2api.errors import Chat2ApiError, ClientGone, OutputInvalid, ToolCallMissing
 from chat2api.lifetime.call import Call
 from chat2api.providers.protocol import Capabilities
 from chat2api.service.emulated_turn import CALL_DROPPED, CALL_INVALID
-from chat2api.service.emulation import Emulator
-from chat2api.service.json_checks import JsonChecks
-from chat2api.service.usage import UsageCounter
 from chat2api.tools.scan import RESULT_INVENTED
-
-NONCE = "kzq3x9ab"
-CITY = {
-    "type": "object",
-    "properties": {"city": {"type": "string"}},
-    "required": ["city"],
-    "additionalProperties": False,
-}
-WEATHER = ToolSpec("get_weather", "The weather of a city.", CITY)
-PATCH = ToolSpec("patch", "Changes files.", {}, custom=True)
-STOP = Finish("stop")
-
-
-def written(body: str, name: str = "get_weather") -> str:
-    return f'<tool_call_{NONCE} name="{name}">\n{body}\n</tool_call_{NONCE}>'
-
-
-OSLO = written('{"city": "Oslo"}')
-PARIS = written('{"city": "Paris"}')
-WRONG = written('{"town": "Oslo"}')
-
-
-def asking(**more: Any) -> Conversation:
-    given: dict[str, Any] = {"tools": (WEATHER, PATCH), **more}
-    return Conversation("auto", (Message("user", (Text("Weather in Oslo?"),)),), **given)
-
-
-class Upstream:
-    """Answers each asking with the next of `answers`: a text, or events; keeps what it was asked."""
-
-    def __init__(self, *answers: str | list[Event]) -> None:
-        self.answers = list(answers)
-        self.asked: list[Conversation] = []
-        self.open = 0
-        self.read = 0
-        numbers = iter(range(1, 100))
-        nothing: Any = None
-        self.emulator = Emulator(
-            JsonChecks(nothing),
-            UsageCounter(nothing),
-            make_nonce=lambda: NONCE,
-            make_call_id=lambda: f"call_{next(numbers)}",
-        )
-
-    def ask(self, conversation: Conversation) -> EventStream:
-        answer = self.answers[len(self.asked)]
-        self.asked.append(conversation)
-        self.open += 1
-        try:
-            for event in [TextDelta(answer), STOP] if isinstance(answer, str) else answer:
-                self.read += 1
-                yield event
-        finally:
-            self.open -= 1
-
-    def events(
-        self, conversation: Conversation, capabilities: Capabilities | None = None
-    ) -> EventStream:
-        able = capabilities or Capabilities()
-        return self.emulator.events(conversation, able, self.ask, Call(math.inf))
-
-    def answer(self, conversation: Conversation, **able: bool) -> Completion:
-        done = fold(self.events(conversation, Capabilities(**able)))
-        assert self.open == 0
-        return done
-
-
-def calls(done: Completion) -> list[tuple[str, str, str]]:
-    return [(call.call_id, call.name, call.arguments) for call in done.tool_calls]
-
+from tests.service.helped import (
+    CITY,
+    NONCE,
+    OSLO,
+    PARIS,
+    STOP,
+    WRONG,
+    Upstream,
+    asking,
+    calls,
+    written,
+)
 
 # --- calls
 
@@ -275,6 +209,20 @@ def test_text_waits_for_the_call_that_must_come() -> None:
     assert events[-1] == Finish("tool_calls")
 
 
+def test_text_before_a_call_that_stays_broken_is_a_paragraph_of_its_own() -> None:
+    done = Upstream(f"Hello {WRONG}{OSLO}", "no").answer(asking(tool_choice=ToolChoice("required")))
+
+    assert done.text == 'Hello\n\n{"town": "Oslo"}'
+    assert calls(done) == [("call_1", "get_weather", '{"city": "Oslo"}')]
+
+
+def test_a_refusal_need_not_call() -> None:
+    refusal = [RefusalDelta("I cannot."), STOP]
+    done = Upstream(refusal).answer(asking(tool_choice=ToolChoice("required")))
+
+    assert (done.refusal, done.finish_reason) == ("I cannot.", "stop")
+
+
 def test_a_missing_call_is_asked_for_again() -> None:
     upstream = Upstream("It is sunny.", f"Fine. {OSLO}")
 
@@ -374,6 +322,7 @@ def test_tools_and_json_together() -> None:
     upstream = Upstream(f"I will look. {OSLO}", '{"city": "Oslo"}')
     called = upstream.answer(both)
     assert (called.text, len(called.tool_calls)) == ("I will look.", 1)
+    assert isinstance(called.events[0], TextDelta)
     assert "1. get_weather" in upstream.asked[0].messages[0].text
     assert "JSON Schema: {" in upstream.asked[0].messages[1].text
 
@@ -415,15 +364,44 @@ def test_leaving_early_ends_the_upstream(answers: tuple[str, str]) -> None:
     assert upstream.open == 0
 
 
-def test_a_failure_of_the_second_asking_is_told() -> None:
-    class Failing(Upstream):
-        def ask(self, conversation: Conversation) -> EventStream:
-            if self.asked:
-                raise Chat2ApiError("no")
-            return super().ask(conversation)
+class Failing(Upstream):
+    """Fails when it is asked a second time, after a `call` that came whole."""
 
+    def ask(self, conversation: Conversation) -> EventStream:
+        if not self.asked:
+            yield from super().ask(conversation)
+            return
+        yield TextDelta(OSLO)
+        raise Chat2ApiError("no")
+
+
+def test_where_nobody_can_mend_a_call_the_first_answer_stands() -> None:
+    done = Failing(f"Let me see. {WRONG}").answer(asking())
+
+    assert (done.text, done.tool_calls) == ('Let me see.\n\n{"town": "Oslo"}', [])
+    assert (done.finish_reason, done.notes) == ("stop", (CALL_INVALID,))
+
+    must = asking(tool_choice=ToolChoice("required"))
+    assert len(Failing(f"{WRONG}{PARIS}").answer(must).tool_calls) == 1
+
+
+@pytest.mark.parametrize(
+    "asked", [asking(tool_choice=ToolChoice("required")), asking(output=JsonOutput(CITY))]
+)
+def test_a_failure_of_the_second_asking_is_told_where_the_first_will_not_do(
+    asked: Conversation,
+) -> None:
     with pytest.raises(Chat2ApiError, match="no"):
-        list(Failing(WRONG).events(asking()))
+        list(Failing("Oslo?").events(asked))
+
+
+def test_a_caller_who_leaves_while_a_call_is_mended_gets_nothing_more() -> None:
+    upstream = Failing(WRONG)
+    call = Call(math.inf)
+    call.cancel(ClientGone("left"))
+
+    with pytest.raises(ClientGone):
+        list(upstream.emulator.events(asking(), Capabilities(), upstream.ask, call))
 
 
 # --- streams and whole answers

@@ -160,6 +160,23 @@ def test_calls_before_a_stop_string_count() -> None:
     assert (len(done.tool_calls), done.finish_reason, done.stop) == (1, "tool_calls", "END")
 
 
+def test_a_stop_string_does_not_hide_what_is_said_of_the_answer() -> None:
+    town = replace(TOOL, parameters={"type": "object", "required": ["town"]})
+    asked = replace(END, tools=(town,), limits=Limits(stop=("END",)))
+    done, _ = helped(asked, f"{CALL}\nNow END")
+
+    assert (done.finish_reason, done.stop, done.notes) == ("stop", "END", ("tool_call_invalid",))
+
+
+def test_what_is_said_of_an_answer_is_told_to_whoever_asks() -> None:
+    heard: list[tuple[str, ...]] = []
+    ask = Asked(TextDelta(CALL), TextDelta(CALL), Finish("stop"))
+    conversation = Conversation("auto", (HELLO,), tools=(TOOL,), parallel_tool_calls=False)
+    made = emulator(iter([NONCE]))
+    done = fold(made.events(conversation, Capabilities(), ask, Call(math.inf), heard.append))
+    assert heard == [done.notes] == [("tool_call_dropped",)]
+
+
 def test_a_marker_that_stands_in_the_request_is_not_taken() -> None:
     ask = Asked()
     user = Message("user", (Text("Say kaaaaaaa"),))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -49,6 +50,9 @@ class House:
             raise self.listed
         return list(self.listed)
 
+    def has(self, model: str) -> bool:
+        return Entries([self.entry]).having(model) == [self.entry]
+
     def settle(self) -> None:
         for thread in threading.enumerate():
             if thread.name == f"models-{self.entry.name}":
@@ -62,7 +66,7 @@ def house(stage: Stage) -> House:
 
 def test_named_models_need_no_asking(stage: Stage) -> None:
     house = House(stage, NAMED)
-    assert [house.entry.has(name) for name in ("a", "b", "x")] == [True, True, False]
+    assert [house.has(name) for name in ("a", "b", "x")] == [True, True, False]
     assert list(house.entry.known()) == ["a", "b"]
     assert (house.asked, house.entry.is_unsure) == (0, False)
 
@@ -70,67 +74,85 @@ def test_named_models_need_no_asking(stage: Stage) -> None:
 def test_its_own_list_is_kept_a_while(house: House) -> None:
     assert house.entry.known() == {}
     assert house.entry.is_unsure
-    assert house.entry.has("x")
-    assert not house.entry.has("z")
+    assert house.has("x")
+    assert not house.has("z")
     assert (house.asked, house.entry.is_unsure) == (1, False)
     house.listed = [Model("z", "local")]
     house.clock.now += 299
-    assert not house.entry.has("z")
+    assert not house.has("z")
     house.clock.now += 2
     house.gate = threading.Event()
-    assert house.entry.has("x"), "the list of before serves while the new one is asked for"
+    assert house.has("x"), "the list of before serves while the new one is asked for"
     house.gate.set()
     house.settle()
-    assert (house.entry.has("z"), house.entry.has("x"), house.asked) == (True, False, 2)
+    assert (house.has("z"), house.has("x"), house.asked) == (True, False, 2)
 
 
 def test_a_failure_is_remembered_and_nobody_waits_for_it_again(house: House) -> None:
     house.listed = UpstreamConnectionError("away")
-    assert not house.entry.has("x")
+    assert not house.has("x")
     assert (house.entry.is_unsure, house.asked) == (True, 1)
     house.clock.now += 29
-    assert not house.entry.has("x")
+    assert not house.has("x")
     assert house.asked == 1
     house.listed, house.gate = [Model("x", "local")], threading.Event()
     house.clock.now += 2
-    assert not house.entry.has("x"), "it is asked in the background"
+    assert not house.has("x"), "it is asked in the background"
     house.gate.set()
     house.settle()
-    assert house.entry.has("x")
+    assert house.has("x")
 
 
 def test_a_list_that_was_there_outlives_a_failure(house: House) -> None:
-    assert house.entry.has("x")
+    assert house.has("x")
     house.listed = UpstreamConnectionError("away")
     house.clock.now += 301
-    house.entry.models()
+    house.has("x")
     house.settle()
-    assert house.entry.has("x")
+    assert house.has("x")
     assert not house.entry.is_unsure
 
 
 def test_what_nobody_foresaw_does_not_end_the_asking(house: House) -> None:
     house.listed = ZeroDivisionError("a bug")
-    assert not house.entry.has("x")
+    assert not house.has("x")
     house.listed = [Model("x", "local")]
     house.clock.now += 31
-    house.entry.models()
+    house.has("x")
     house.settle()
-    assert house.entry.has("x")
+    assert house.has("x")
 
 
 def test_many_callers_ask_once(house: House) -> None:
     house.gate = threading.Event()
     found: list[bool] = []
-    callers = [
-        threading.Thread(target=lambda: found.append(house.entry.has("x"))) for _ in range(8)
-    ]
+    callers = [threading.Thread(target=lambda: found.append(house.has("x"))) for _ in range(8)]
     for caller in callers:
         caller.start()
     house.gate.set()
     for caller in callers:
         caller.join(5)
     assert (found, house.asked) == ([True] * 8, 1)
+
+
+def test_a_list_that_does_not_come_is_waited_for_once_by_all_together(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chat2api.service.entries._WAIT_SECONDS", 0.2)
+    houses = [House(stage, replace(STAR, name=name)) for name in ("one", "two", "three")]
+    gate = threading.Event()
+    for house in houses:
+        house.gate = gate
+    entries = Entries([house.entry for house in houses])
+    for most in (0.4, 0.1):
+        began = time.monotonic()
+        assert entries.having("x") == []
+        assert time.monotonic() - began < most
+    assert len(entries.unsure()) == 3
+    gate.set()
+    for house in houses:
+        house.settle()
+    assert len(entries.having("x")) == 3
 
 
 # --- all of them

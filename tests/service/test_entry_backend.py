@@ -122,6 +122,17 @@ def test_what_does_not_pass_is_told_at_once(ask: Ask, error: Chat2ApiError) -> N
     assert ask.stage.provider.open == 0
 
 
+@pytest.mark.parametrize(("status", "asked"), [(404, 1), (307, 1), (503, 2), (200, 2)])
+def test_definite_answers_are_not_asked_for_again(ask: Ask, status: int, asked: int) -> None:
+    error = UpstreamBadResponse("x")
+    error.upstream_status = status
+    ask.stage.retry_times = 1
+    ask.stage.provider.scripts = [[error]]
+    with pytest.raises(UpstreamBadResponse):
+        list(ask.turn())
+    assert len(ask.stage.provider.turns) == asked
+
+
 def test_never_after_the_first_event(ask: Ask) -> None:
     ask.stage.provider.scripts = [[TextDelta("a"), UpstreamConnectionError("x")], HELLO]
     turn = ask.turn()

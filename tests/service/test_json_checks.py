@@ -54,6 +54,12 @@ def tool(parameters: dict[str, Any] = CITY, **more: Any) -> ToolSpec:
             ["check_arguments"],
         ),
         (
+            {**CITY, "anyOf": [{}], "unevaluatedProperties": True},
+            '{"city": ""}',
+            '{"city": ""}',
+            ["check_arguments"],
+        ),
+        (
             {**CITY, "description": "x" * 60_000},
             '{"city": ""}',
             '{"city": ""}',

@@ -25,7 +25,7 @@ from tests.service.conftest import FakeProvider
 Stage = Any
 KEY = PoolKey("key-id")
 KNOWN = ("auto", "gpt-5-5", "gpt-4o")
-NAMES = ModelNames({"sonnet": "gpt-5-5"})
+NAMES = ModelNames({"sonnet": "gpt-5-5", "haiku": "theirs/small"})
 
 
 class Map:
@@ -116,6 +116,7 @@ def test_other_makers_models(map: Map) -> None:
     map.add("theirs", "claude-sonnet-9,gpt-5-5")
     assert map.way("claude-sonnet-9") == ["theirs:claude-sonnet-9"]
     assert map.way("claude-sonnet-8") == ["fake:gpt-5-5", "theirs:gpt-5-5"]
+    assert map.way("claude-haiku-9") == ["theirs:small"]
 
 
 def test_whoever_does_not_tell_what_it_has_is_asked_last(map: Map) -> None:
@@ -173,3 +174,34 @@ def test_who_can_do_other_things(map: Map, model: str, found: Any) -> None:
     map.add("first", "painter")
     entry = map.router().entry_of(model, KEY)
     assert (None if entry is None else (entry[0].provider.name, entry[1])) == found
+
+
+# --- no particular model
+
+
+@pytest.mark.parametrize("model", ["auto", "claude-sonnet-9"])
+def test_where_there_are_no_accounts_any_other_upstream_will_do(map: Map, model: str) -> None:
+    map.stage.pool.accounts = []
+    map.add("silent", listed=None)
+    map.add("local", "tuned,*", listed=("llama3",))
+    map.add("official", "gpt-5-2")
+    assert map.way(model) == ["local:tuned"]
+    map.stage.allow_anonymous = True
+    assert map.way(model)[0].startswith("fake:")
+
+
+def test_a_list_will_do_for_that_too(map: Map) -> None:
+    map.stage.pool.accounts = []
+    map.add("local", listed=("llama3", "other"))
+    assert map.way("auto") == ["local:llama3"]
+
+
+def test_with_accounts_the_choice_is_theirs(map: Map) -> None:
+    map.add("local", listed=("llama3",))
+    assert map.way("auto") == ["fake:auto"]
+
+
+def test_without_any_model_the_accounts_say_that_there_are_none(map: Map) -> None:
+    map.stage.pool.accounts = []
+    map.add("silent", listed=None)
+    assert map.way("auto") == ["fake:auto"]

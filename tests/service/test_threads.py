@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chat2api.errors import NotFound, PreviousResponseNotFound, RequestError, StorageUnavailable
+from chat2api.lifetime.budget import ByteBudget
 from chat2api.pool.values import Credential
 from chat2api.secret import Secret
 from chat2api.service.access import Anonymous, Direct, DirectRefresh, PoolKey
@@ -89,7 +90,7 @@ def test_what_is_not_there_is_told_by_its_name(threads: Threads) -> None:
 
 
 def test_what_a_connection_remembers_comes_first(threads: Threads) -> None:
-    memory = Memory()
+    memory = Memory(ByteBudget(10**6))
     memory.remember("r1", Past((), False), [said("remembered")])
     assert threads.past("r1", None, memory) == Past((said("remembered"),), False)
     with pytest.raises(PreviousResponseNotFound):
@@ -108,7 +109,6 @@ def test_references_are_found_near_and_far(threads: Threads) -> None:
         {"type": "item_reference", "id": "msg_unknown"},
         said("no reference"),
         {"type": "item_reference", "id": 7},
-        "nonsense",
     ]
     expand = threads.expander(asked, past, MINE)
     assert expand({"id": "msg_near"}) == [said("near", "msg_near")]
@@ -150,6 +150,25 @@ def test_found_and_deleted(threads: Threads) -> None:
             act("r1", MINE)
 
 
+@pytest.mark.parametrize("form", [{}, {"type": None}, {"type": "item_reference", "role": "user"}])
+def test_references_in_every_form(threads: Threads, form: dict[str, Any]) -> None:
+    threads.keep(turn("r1"), MINE)
+    item = {**form, "id": "msg_r1"}
+    expand = threads.expander(
+        [{"role": "user", "content": "Hi", "id": "msg_r1"}, item], Past(), MINE
+    )
+    assert expand(item) == [said("answer r1", "msg_r1")]
+
+
+def test_what_is_referred_to_twice_is_refused(threads: Threads) -> None:
+    """A small request must not become a large one."""
+    threads.keep(turn("r1"), MINE)
+    asked = [{"type": "item_reference", "id": "msg_r1"}, {"id": "other"}, {"id": "msg_r1"}]
+    with pytest.raises(RequestError) as refused:
+        threads.expander(asked, Past(), MINE)
+    assert (refused.value.code, refused.value.param) == ("invalid_value", "input[2].id")
+
+
 # --- summaries
 
 
@@ -158,7 +177,7 @@ def test_a_summary_is_read_by_its_server_only(threads: Threads, key_store: Store
     assert "what was said" not in sealed
     item = {"type": "compaction", "id": "cmp_9", "encrypted_content": sealed}
     (message,) = threads.expander([], Past(), MINE)(item) or ()
-    assert (message["id"], message["role"]) == ("cmp_9", "developer")
+    assert (message["id"], message["role"]) == ("cmp_9", "assistant")
     assert message["content"][0]["text"].endswith("\n\nwhat was said")
     other = Threads(StoredResponses(key_store), Vault([Secret("another key")]), 30)
     with pytest.raises(RequestError) as refused:
@@ -187,7 +206,7 @@ def test_what_was_sealed_for_another_purpose_is_no_summary(
 
 
 def test_a_memory_holds_the_last_turns() -> None:
-    memory = Memory()
+    memory = Memory(ByteBudget(10**6))
     past = Past()
     for number in range(Memory.MOST + 3):
         memory.remember(f"r{number}", past, [said(f"turn {number}")])
@@ -202,7 +221,7 @@ def test_a_memory_holds_the_last_turns() -> None:
 
 
 def test_a_memory_is_bounded() -> None:
-    memory = Memory(most_bytes=1000)
+    memory = Memory(ByteBudget(10**6), most_bytes=1000)
     memory.remember("r1", Past(), [said("x" * 400)])
     memory.remember("r2", Past(), [said("x" * 400)])
     assert memory.find("r1")
@@ -212,3 +231,25 @@ def test_a_memory_is_bounded() -> None:
     assert memory.find("r4") is None
     memory.remember("r5", Past((said("x" * 2000),)), [said("short")])
     assert memory.find("r5") is None
+
+
+def test_memories_together_are_bounded() -> None:
+    budget = ByteBudget(1000)
+    one, other = Memory(budget), Memory(budget)
+    one.remember("r1", Past(), [said("x" * 500)])
+    other.remember("r2", Past(), [said("x" * 500)])
+    assert (one.find("r1") is not None, other.find("r2")) == (True, None)
+    one.remember("r1", Past(), [said("x" * 400)])  # in place of itself
+    one.close()
+    assert one.find("r1") is None
+    other.remember("r2", Past(), [said("x" * 500)])
+    assert other.find("r2") is not None
+    other.forget("r2")
+    budget.take(1000)  # all of it was given back
+
+
+def test_connections_of_a_worker_share_what_they_may_remember(threads: Threads) -> None:
+    one, other = threads.memory(), threads.memory()
+    one.remember("r1", Past(), [said("mine")])
+    assert other.find("r1") is None
+    assert one._budget is other._budget

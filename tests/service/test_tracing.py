@@ -8,8 +8,16 @@ from typing import Any
 
 import pytest
 
-from chat2api.chat.conversation import Conversation, Message, ReplyTo, Text
-from chat2api.chat.events import Event, Finish, ReasoningDelta, TextDelta, ToolCallDelta, Usage
+from chat2api.chat.conversation import Conversation, Message, ReplyTo, Text, ToolChoice, ToolSpec
+from chat2api.chat.events import (
+    Event,
+    Failure,
+    Finish,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+)
 from chat2api.errors import (
     ClientGone,
     ErrorInfo,
@@ -217,6 +225,24 @@ def test_choices_share_a_tracer(look: Look) -> None:
     assert look.tracer.trace(None, "random", None).notes == ("choices=3",)
     plain = UsageCounter(look.stage.compute)
     assert look.usage().completion_tokens == 3 * plain.count("Hello")
+
+
+def test_an_answer_that_was_not_as_asked_for(look: Look) -> None:
+    """The one attempt after another that was answered; who was tried counts all of them."""
+    tools = (ToolSpec("get_weather", "", {"type": "object"}),)
+    look.conversation = replace(look.conversation, tools=tools, tool_choice=ToolChoice("required"))
+    look.stage.provider.scripts = [HELLO]
+    assert isinstance(look.turn()[-1], Failure)
+    assert [one.code for one in look.attempts()] == ["", ""]
+    assert look.tracer.trace(None, "random", None).notes == ("asked_again",)
+    (need,) = look.census
+    assert need.excluded == {one.account_id for one in look.attempts()}
+
+
+def test_an_answer_as_asked_for_is_not_noted(look: Look) -> None:
+    look.stage.provider.scripts = [[UpstreamRateLimited("wait")], HELLO]
+    look.turn()
+    assert look.tracer.trace(None, "random", None).notes == ()
 
 
 # --- tokens for the record

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -162,8 +163,13 @@ def test_kept_responses_are_sealed_anew(store: Store) -> None:
     kept = StoredResponses(store)
     for number in range(25):  # more than are taken at once
         assert kept.keep(Turn({"id": f"resp_{number}", "output": []}, []), "key:1", 60.0)
+    long = Turn(
+        {"id": "resp_long", "output": [], "x": random.Random(1).randbytes(3 * 10**5).hex()}, []
+    )
+    assert kept.keep(long, "key:1", 60.0)
     reseal(store.database, BOTH)
     contents = [row["content"] for row in rows(store, responses)]
-    assert len(contents) == 25
+    assert len(contents) == 26
     assert all(ONLY_NEW.is_current(content) for content in contents)
-    assert all(ONLY_NEW.open_bytes(content) for content in contents)
+    opened = [list(ONLY_NEW.open_pieces(content)) for content in contents]
+    assert sorted(map(len, opened)) == [*[1] * 25, 2]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,7 +22,7 @@ SAID = "a secret of the caller"
 
 @pytest.fixture
 def kept(store: Store) -> StoredResponses:
-    return StoredResponses(store, breathe=lambda seconds: None)
+    return StoredResponses(store, breathe=lambda: None)
 
 
 def said(text: str, item_id: str) -> dict[str, Any]:
@@ -142,10 +144,30 @@ def test_sizes_are_bounded(kept: StoredResponses, monkeypatch: pytest.MonkeyPatc
         kept.items(["msg_r1", "msg_r2", "msg_r3", "msg_r4"], MINE)
 
 
-def test_large_ones(kept: StoredResponses) -> None:
-    text = "é\n" * 2_000_000
+@pytest.mark.parametrize("entropy", [0, 300_000])
+def test_large_ones(store: Store, entropy: int) -> None:
+    """In pieces, with a rest before each, whether they can be packed well or not."""
+    rests: list[None] = []
+    kept = StoredResponses(store, lambda: rests.append(None))
+    noise = random.Random(1).randbytes(entropy).hex()
+    text = noise + "é\n" * 1_000_000
     assert kept.keep(turn("r1", text=text), MINE, DAY)
+    assert len(rests) > 12
+    rests.clear()
     assert kept.find("r1", MINE) == turn("r1", text=text)
+    assert len(rests) > 12
+    (row,) = rows(store, responses)
+    assert row["content"].count("\n") == (1 if entropy else 0)
+
+
+@pytest.mark.parametrize("damage", [lambda text: text[:-9], lambda text: text.partition("\n")[0]])
+def test_large_ones_that_are_not_whole(
+    kept: StoredResponses, store: Store, damage: Callable[[str], str]
+) -> None:
+    kept.keep(turn("r1", text=random.Random(1).randbytes(300_000).hex()), MINE, DAY)
+    (row,) = rows(store, responses)
+    change(store, responses, content=damage(row["content"]))
+    assert kept.find("r1", MINE) is None
 
 
 def test_single_items(kept: StoredResponses) -> None:
@@ -216,6 +238,29 @@ def test_above_so_many_bytes_too(kept: StoredResponses, store: Store, now: Clock
     assert kept.prune(100, 3 * size) == 0
     assert kept.prune(100, 3 * size - 1) == 1
     assert kept.find("r1", MINE) is None
+
+
+def test_many_go_at_once(kept: StoredResponses, store: Store) -> None:
+    put(kept, *(f"r{number:03}" for number in range(250)))
+    assert kept.prune(20, 10**9) == 230
+    assert [row["response_id"] for row in rows(store, responses)] == [
+        f"r{number:03}" for number in range(230, 250)
+    ]
+    size = rows(store, responses)[0]["size"]
+    assert kept.prune(10, 15 * size) == 10
+
+
+def test_what_is_to_go_is_told_without_reading_it(store: Store) -> None:
+    """Rows are large, and there are many."""
+    if not store.database.is_sqlite:
+        pytest.skip("PostgreSQL keeps large texts apart from their rows")
+    plan = "EXPLAIN QUERY PLAN SELECT {} FROM responses {}"
+    for query in (
+        plan.format("count(*), sum(size)", ""),
+        plan.format("response_id, size", "ORDER BY expires_at, response_id LIMIT 9"),
+    ):
+        told = store.database.read(lambda c, query=query: c.exec_driver_sql(query).all())
+        assert "COVERING INDEX ix_responses_expires_at_response_id_size" in told[0][3]
 
 
 def test_what_cannot_be_opened_is_gone(kept: StoredResponses, store: Store) -> None:

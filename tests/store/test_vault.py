@@ -53,6 +53,16 @@ def test_every_key_opens_and_the_first_seals() -> None:
         NEW.open(old)
 
 
+def test_much_is_sealed_in_pieces() -> None:
+    pieces = [b"one", b"", b"\n:two"]
+    sealed = NEW.seal_pieces(pieces)
+    assert list(NEW.open_pieces(sealed)) == pieces
+    assert list(NEW.open_pieces(NEW.seal_bytes(b"one"))) == [b"one"]
+    assert NEW.is_current(sealed)
+    with pytest.raises(WrongKey):
+        list(NEW.open_pieces(sealed + "\n"))
+
+
 def test_nothing_stays_nothing() -> None:
     assert (NEW.seal_or_none(None), NEW.open_or_none(None), NEW.hash_or_none(None)) == (None,) * 3
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from collections.abc import Iterable
 
 import pytest
@@ -241,6 +242,12 @@ def test_markers_in_the_guise_of_escapes_are_hidden(arguments: str, hidden: str)
 
 
 # --- other events
+
+
+def test_citations_that_never_end_take_no_time() -> None:
+    began = time.process_time()
+    scanned([f'<tool_call_{NONCE} name="get_weather">' + "\ue200" * 300_000])
+    assert time.process_time() - began < 1
 
 
 def test_other_events_pass_also_in_the_middle_of_a_call() -> None:

@@ -196,6 +196,16 @@ def test_calls_and_results_become_text() -> None:
     )
 
 
+@pytest.mark.parametrize("after", ["And Paris.", "\nAnd Paris."])
+def test_text_behind_a_call_is_on_a_line_of_its_own(after: str) -> None:
+    said = (Text("I look."), ToolCall("c1", "patch", "x", custom=True), Text(after))
+    (message,) = weave(talk(Message("assistant", said)), NONCE).messages
+
+    assert message.text == (
+        f'I look.\n<tool_call_{NONCE} name="patch" id="1">\nx\n</tool_call_{NONCE}>\nAnd Paris.'
+    )
+
+
 def test_results_inside_of_a_users_message_are_told_as_well() -> None:
     user = Message("user", (ToolResult("call_a", "sun"), Text("And now?")))
 

@@ -47,7 +47,7 @@ def test_a_compacted_conversation(site: Any) -> None:
     ask(site, [*document["output"], {"role": "user", "content": "Go on"}])
     told = asked(site)
     assert told[-1] == ("user", "Go on")
-    assert told[-2][0] == "system"
+    assert told[-2][0] == "assistant"
     assert told[-2][1].endswith("\n\nThe summary.")
 
 
@@ -76,6 +76,11 @@ def test_a_model_has_to_be_named(site: Any) -> None:
 
 def test_a_failure_is_told(site: Any) -> None:
     site.plays([TextDelta("half"), UpstreamTruncated("Cut.")])
-    answer = site.send("POST", PATH, json={"model": "gpt-5", "input": "Hello", "stream": True})
+    answer = site.send("POST", PATH, json={"model": "gpt-5", "input": "Hello"})
     assert answer.status_code == 502
     assert answer.get_json()["error"]["code"] == "upstream_truncated"
+
+
+def test_a_summary_is_not_streamed(site: Any) -> None:
+    answer = site.send("POST", PATH, json={"model": "gpt-5", "input": "Hello", "stream": True})
+    assert (answer.status_code, answer.get_json()["error"]["param"]) == (400, "stream")

@@ -174,6 +174,7 @@ def test_the_wait_is_whole_seconds_and_never_too_short(site: Any, wait: float, s
         ("/models", "set the base URL to end in /v1"),
         ("/v1//models", "double slash"),
         ("/v1/models//x", "double slash"),
+        ("/v1/v1/models", "without /v1"),
         ("/v1/nothing", "Unknown path."),
         ("/v1", "Unknown path."),
     ],

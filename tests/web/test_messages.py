@@ -171,6 +171,14 @@ def test_a_key_that_may_not(site: Any) -> None:
     assert failure(refused)[:2] == (403, "permission_error")
 
 
+def test_a_key_for_this_alone_and_one_for_all_else(site: Any) -> None:
+    _, ours = site.keys.create("Bob", scopes=["messages"])
+    _, others = site.keys.create("Eve", scopes=["chat", "responses"])
+    for path in ("/v1/messages", "/v1/messages/count_tokens"):
+        assert ask(site, path, key=ours.reveal()).status_code == 200
+        assert failure(ask(site, path, key=others.reveal()))[:2] == (403, "permission_error")
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_an_upstream_that_refuses(site: Any, stream: bool) -> None:
     site.plays([UpstreamRateLimited("Used up.", retry_after=7)])

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from chat2api.providers.protocol import Model
+from chat2api.service.models import ModelCatalog
+
 
 def names(response: Any) -> list[str]:
     return [model["id"] for model in response.get_json()["data"]]
@@ -62,3 +67,19 @@ def test_they_see_the_names_that_they_know(site: Any) -> None:
     assert names(site.send("GET", "/v1/models", headers=VERSION, key=secret.reveal())) == [
         "claude-haiku"
     ]
+
+
+def test_names_that_stand_for_a_model_that_is_there(
+    site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shown(*models: str) -> list[str]:
+        offered = [Model(name) for name in models]
+        monkeypatch.setattr(ModelCatalog, "available", lambda *_: offered)
+        told = site.send("GET", "/v1/models", headers=VERSION).get_json()["data"]
+        return [model["display_name"] for model in told if "claude" in model["id"]]
+
+    assert shown("auto", "gpt-5-5", "gpt-5-mini") == [
+        "claude-opus (gpt-5-5)", "claude-sonnet (gpt-5-5)", "claude-haiku (gpt-5-mini)",
+    ]  # fmt: skip
+    assert shown("auto")[0] == "claude-opus (auto)"
+    assert shown("llama") == []

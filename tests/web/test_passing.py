@@ -151,6 +151,16 @@ def test_keys_for_other_things_and_other_models(site: Any, painter: Painter) -> 
     assert painter.asked == []
 
 
+def test_a_form_cannot_name_a_second_model(site: Any, painter: Painter) -> None:
+    """An upstream may take the last where we look at the first."""
+    _, key = site.keys.create("Ann", models=["painter"])
+    body, kind = encode_multipart_formdata([("model", "painter"), ("model", "dear")])
+    form = {"data": body, "content_type": kind, "key": key.reveal()}
+    response = site.send("POST", "/v1/images/edits", **form)
+    assert (response.status_code, response.get_json()["error"]["code"]) == (400, "invalid_value")
+    assert painter.asked == []
+
+
 def test_strangers_do_not_paint_at_the_operators_cost(site: Any, painter: Painter) -> None:
     site.given["allow_anonymous"] = True
     response = site.send("POST", DRAW, key=None, json={"model": "painter"})
@@ -188,8 +198,12 @@ def test_a_caller_who_leaves_ends_the_upstream(site: Any, painter: Painter) -> N
     painter.plays("audio/mpeg", b"ID3", b"more")
     response = site.send("POST", "/v1/audio/speech", json={"model": "speaker"}, buffered=False)
     assert next(iter(response.response)) == b"ID3"
+    response.close()
     assert site.is_idle()
     assert painter.answer.closed
+    site.runtime.desk.recorder.flush()
+    (record,) = _records(site)
+    assert (record.code, record.failed) == ("client_gone", False)
 
 
 def test_it_is_written_down(site: Any, painter: Painter) -> None:
@@ -203,5 +217,4 @@ def test_it_is_written_down(site: Any, painter: Painter) -> None:
 
 
 def _records(site: Any) -> list[Any]:
-
     return list(site.runtime.desk.records.page(RequestFilter(), most=9))

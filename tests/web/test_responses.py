@@ -104,13 +104,23 @@ def test_keyless_callers_have_nothing_kept(site: Any) -> None:
 
 
 def test_a_key_without_the_right_sees_nothing(site: Any) -> None:
-    _, secret = site.keys.create("Bob", scopes=["models"])
+    _, secret = site.keys.create("Bob", scopes=["chat", "messages", "models"])
     key = secret.reveal()
     paths = [("POST", PATH), ("GET", f"{PATH}/resp_1"), ("DELETE", f"{PATH}/resp_1")]
     paths += [("POST", f"{PATH}/compact"), ("POST", f"{PATH}/input_tokens")]
     for method, path in paths:
         answer = site.send(method, path, key=key, json={"input": "x"})
         assert answer.get_json()["error"]["code"] == "key_scope", path
+
+
+def test_a_key_for_this_alone(site: Any) -> None:
+    _, secret = site.keys.create("Bob", scopes=["responses"])
+    key = secret.reveal()
+    one = ask(site, key=key).get_json()["id"]
+    counted = site.send("POST", f"{PATH}/input_tokens", key=key, json={"input": "x"})
+    assert counted.status_code == 200
+    assert site.send("GET", f"{PATH}/{one}", key=key).status_code == 200
+    assert site.send("DELETE", f"{PATH}/{one}", key=key).status_code == 200
 
 
 # --- what is kept

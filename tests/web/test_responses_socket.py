@@ -9,14 +9,18 @@ from typing import Any
 
 import pytest
 from flask import Response
+from werkzeug.test import EnvironBuilder
 
 from chat2api.errors import ErrorInfo, RequestError
+from chat2api.lifetime.budget import ByteBudget
 from chat2api.runtime import Lifecycle
-from chat2api.service.threads import Memory
+from chat2api.service.threads import Memory, Past
+from chat2api.store.request_records import RequestFilter
 from chat2api.web.responses_socket import (
     Connection,
     TakenOver,
     _messages,
+    _turn,
     asked_for,
     error_event,
 )
@@ -70,7 +74,9 @@ class Site:
         self.go_on = threading.Event()
         self.go_on.set()
         settings = SimpleNamespace(keepalive_seconds=15.0, socket_idle_seconds=60.0)
-        held: Any = SimpleNamespace(lifecycle=self.lifecycle, settings=settings)
+        self.memory = Memory(ByteBudget(10**6))
+        threads = SimpleNamespace(memory=lambda: self.memory)
+        held: Any = SimpleNamespace(lifecycle=self.lifecycle, settings=settings, threads=threads)
         wire: Any = self.wire
         self.connection = Connection(wire, held, self._turn, lambda: self.now)
 
@@ -152,13 +158,61 @@ def test_who_leaves_in_the_middle_ends_the_turn() -> None:
     assert not site.connection.is_busy
 
 
+def test_sizes_are_in_bytes() -> None:
+    site = Site(json.dumps({"type": "response.create", "input": "€"}, ensure_ascii=False))
+    site.run()
+    assert site.taken == [({"input": "€", "stream": True}, 43)]
+
+
+def test_nothing_is_remembered_of_a_connection_that_ended() -> None:
+    site = Site(CREATE)
+    site.memory.remember("r1", Past(), [{"type": "message"}])
+    site.run()
+    assert site.memory.find("r1") is None
+
+
+# --- turns
+
+
+@pytest.fixture
+def turn(site: Any) -> Any:
+    """turn(key, **body): the events of one turn of a connection that was opened with `key`."""
+
+    def run(key: str, **body: Any) -> list[Any]:
+        wire: Any = FakeWire(None)
+        environ = EnvironBuilder(headers={"Authorization": f"Bearer {key}"}).get_environ()
+        body = {"model": "gpt-5", "input": "Hi", "stream": True, **body}
+        _turn(site.app, environ, wire, body, 100, site.runtime.threads.memory())
+        return list(wire.sent)
+
+    return run
+
+
+def test_a_warm_up_is_limited_and_recorded_like_a_request(site: Any, turn: Any) -> None:
+    key = site.keys.create("Bob", models=["gpt-5"], requests_per_minute=1)[1].reveal()
+    (refused,) = turn(key, generate=False, model="o3")
+    assert (refused["status"], refused["error"]["code"]) == (403, "model_not_allowed")
+    assert turn(key, generate=False)[-1]["type"] == "response.completed"
+    (refused,) = turn(key, generate=False)
+    assert (refused["status"], refused["error"]["code"]) == (429, "rate_limit_exceeded")
+    assert site.provider.turns == []
+    site.runtime.desk.recorder.flush()
+    records = site.runtime.desk.records.page(RequestFilter())
+    assert sorted(record.status for record in records) == [200, 403, 429]
+
+
+def test_a_key_that_was_revoked_meanwhile(site: Any, turn: Any) -> None:
+    (refused,) = turn("sk-" + "x" * 40)
+    assert (refused["status"], refused["error"]["code"]) == (401, "invalid_api_key")
+
+
 # --- messages
 
 
 def test_requests_in_either_form() -> None:
-    assert asked_for(CREATE) == {"input": "Hi", "stream": True}
+    assert asked_for(CREATE.encode()) == {"input": "Hi", "stream": True}
     nested = json.dumps({"type": "response.create", "response": {"input": "Hi", "stream": False}})
-    assert asked_for(nested) == {"input": "Hi", "stream": True}
+    assert asked_for(nested.encode()) == {"input": "Hi", "stream": True}
 
 
 @pytest.mark.parametrize(
@@ -166,7 +220,7 @@ def test_requests_in_either_form() -> None:
 )
 def test_what_is_no_request(text: str) -> None:
     with pytest.raises(RequestError):
-        asked_for(text)
+        asked_for(text.encode())
 
 
 def test_errors_are_events() -> None:

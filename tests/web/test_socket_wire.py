@@ -23,9 +23,11 @@ from wsproto.events import (
 )
 
 from chat2api.errors import InternalError, RequestError
+from chat2api.lifetime.budget import ByteBudget
 from chat2api.web.socket_wire import GOING_AWAY, Wire, WireClosed
 
 MOST = 200_000
+BUDGET = 2_000_000
 
 
 class Peer:
@@ -69,8 +71,15 @@ class Pair:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         ours, theirs = socket.socketpair()
         self.ours = ours
+        self.budget = ByteBudget(BUDGET)
         self.peer = Peer(theirs)
-        self.wire = Wire(self.peer.environ(ours), most_bytes=MOST, stall_seconds=30.0, clock=clock)
+        self.wire = Wire(
+            self.peer.environ(ours),
+            most_bytes=MOST,
+            stall_seconds=30.0,
+            budget=self.budget,
+            clock=clock,
+        )
         assert isinstance(self.peer.next(), AcceptConnection)
 
     def close(self) -> None:
@@ -107,7 +116,7 @@ def test_what_is_no_handshake_is_refused_before_a_byte_is_sent() -> None:
     with ours, theirs:
         environ = {"gunicorn.socket": ours, "HTTP_UPGRADE": "websocket", "HTTP_HOST": "here"}
         with pytest.raises(RequestError):
-            Wire(environ, most_bytes=MOST, stall_seconds=1)
+            Wire(environ, most_bytes=MOST, stall_seconds=1, budget=ByteBudget(MOST))
         theirs.setblocking(False)
         with pytest.raises(BlockingIOError):
             theirs.recv(1)
@@ -115,7 +124,7 @@ def test_what_is_no_handshake_is_refused_before_a_byte_is_sent() -> None:
 
 def test_without_a_socket_there_is_none() -> None:
     with pytest.raises(InternalError) as refused:
-        Wire({}, most_bytes=MOST, stall_seconds=1)
+        Wire({}, most_bytes=MOST, stall_seconds=1, budget=ByteBudget(MOST))
     assert refused.value.status == 501
 
 
@@ -125,7 +134,7 @@ def test_compression_is_not_taken() -> None:
         peer = Peer(theirs)
         offered = "permessage-deflate; client_max_window_bits"
         environ = {**peer.environ(ours), "HTTP_SEC_WEBSOCKET_EXTENSIONS": offered}
-        wire = Wire(environ, most_bytes=MOST, stall_seconds=1)
+        wire = Wire(environ, most_bytes=MOST, stall_seconds=1, budget=ByteBudget(MOST))
         accepted = peer.next()
         assert isinstance(accepted, AcceptConnection)
         assert accepted.extensions == []
@@ -145,6 +154,53 @@ def test_a_message_that_is_too_large_ends_it(pair: Pair) -> None:
     assert event.code == 1009
     with pytest.raises(WireClosed):
         pair.wire.receive(5)
+
+
+def test_sizes_are_those_on_the_wire(pair: Pair) -> None:
+    """Characters may be four bytes each."""
+    pair.peer.send(TextMessage(data="€" * (MOST // 2)))
+    event = pair.peer.next()
+    assert isinstance(event, CloseConnection)
+    assert event.code == 1009
+    with pytest.raises(WireClosed):
+        pair.wire.receive(5)
+
+
+def test_small_pieces_are_as_large_as_their_message(pair: Pair) -> None:
+    pieces = MOST // 1000
+    for number in range(pieces):
+        pair.peer.send(TextMessage(data="x" * 1000, message_finished=number == pieces - 1))
+    assert pair.wire.receive(5) == "x" * 1000 * pieces
+
+
+def test_what_came_counts_until_it_is_handed_on(pair: Pair) -> None:
+    pair.peer.send(TextMessage(data="x" * 100_000, message_finished=False))
+    wait_for(lambda: pair.wire._held > 95_000)
+    pair.peer.send(TextMessage(data="x" * 50_000, message_finished=True))
+    assert len(pair.wire.receive(5) or "") == 150_000
+    pair.budget.take(BUDGET)  # all of it was given back
+    pair.budget.give_back(BUDGET)
+    pair.peer.send(TextMessage(data="x" * 100_000, message_finished=False))
+    wait_for(lambda: pair.wire._held > 95_000)
+    pair.wire.drop()
+    pair.budget.take(BUDGET)
+
+
+def test_what_there_is_no_room_for_ends_it(pair: Pair) -> None:
+    pair.budget.take(BUDGET - 50_000)
+    pair.peer.send(TextMessage(data="x" * 100_000))
+    event = pair.peer.next()
+    assert isinstance(event, CloseConnection)
+    assert event.code == 1013
+    with pytest.raises(WireClosed):
+        pair.wire.receive(5)
+
+
+def wait_for(look: Callable[[], bool]) -> None:
+    end = time.monotonic() + 5
+    while not look():
+        assert time.monotonic() < end
+        time.sleep(0.005)
 
 
 def test_what_is_no_text_ends_it(pair: Pair) -> None:
@@ -236,6 +292,36 @@ def test_who_takes_nothing_is_dropped() -> None:
     pair.wire.tick(131.0)
     sending.join(5)
     assert len(failed) == 1
+    pair.close()
+
+
+def test_who_takes_little_by_little_is_not_dropped() -> None:
+    now = [100.0]
+    pair = Pair(lambda: now[0])
+    size = 3_000_000
+    sending = threading.Thread(target=lambda: pair.wire.send("x" * size), daemon=True)
+    sending.start()
+    taken = 0
+    while taken < size:
+        now[0] += 5
+        pair.wire.tick(now[0])
+        taken += len(pair.peer.sock.recv(65_536))
+        time.sleep(0.001)
+    sending.join(5)
+    pair.wire.ping()
+    pair.close()
+
+
+def test_others_have_their_turn_while_much_comes_in() -> None:
+    """Frames that hold nothing cost as much as others."""
+    pair = Pair()
+    rests: list[None] = []
+    pair.wire._sock._breathe = lambda: rests.append(None)
+    for _ in range(20):
+        pair.peer.sock.sendall(b"".join(pair.peer.protocol.send(Ping()) for _ in range(100)))
+        for _ in range(100):
+            assert isinstance(pair.peer.next(), Pong)
+    assert len(rests) >= 20
     pair.close()
 
 

@@ -124,17 +124,17 @@ def test_nobodys_turns_are_told_as_not_stored(threads: Threads) -> None:
 
 
 def test_a_connection_goes_on_from_what_is_not_stored(threads: Threads) -> None:
-    turns = Turns(threads, Memory())
+    turns = Turns(threads, threads.memory())
     first = turns.whole("one", store=False)
     second = turns.whole("two", store=False, previous_response_id=first)
     ask, _ = turns.ask("three", previous_response_id=second)
     assert texts(ask) == ["one", "Hello!", "two", "Hello!", "three"]
     with pytest.raises(PreviousResponseNotFound):
-        Turns(threads, Memory()).ask(previous_response_id=second)
+        Turns(threads, threads.memory()).ask(previous_response_id=second)
 
 
 def test_a_stored_turn_after_one_that_is_not_carries_it(threads: Threads) -> None:
-    turns = Turns(threads, Memory())
+    turns = Turns(threads, threads.memory())
     first = turns.whole("one", store=False)
     second = turns.whole("two", previous_response_id=first)
     third = turns.whole("three", previous_response_id=second)

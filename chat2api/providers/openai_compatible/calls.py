@@ -1,7 +1,8 @@
 """Tool calls out of chunks, however a server numbers, names and cuts them. Pure.
 
 The public API gives each call an index, an id and a name once, and appends to its arguments. Servers leave
-the index out, count every call as 0, repeat the name, leave the id out, or send an object as arguments.
+the index out, count every call as 0, repeat the name, leave the id out, give one id to several calls, or
+send an object as arguments.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class CallReader:
     def __init__(self, new_id: Callable[[], str]) -> None:
         self._new_id = new_id
         self._calls: list[_Call] = []
+        self._given: set[str] = set()
         self.told = 0
 
     @property
@@ -56,15 +58,29 @@ class CallReader:
         """`deltas` is a chunk's `tool_calls`; what is no call in it is left out."""
         if not isinstance(deltas, list):
             return []
-        return [event for delta in deltas for event in self._one(delta)]
+        several = len(deltas) > 1
+        return [
+            event
+            for place, delta in enumerate(deltas)
+            for event in self._one(delta, place if several else None)
+        ]
 
     def feed_legacy(self, delta: object) -> list[ToolCallDelta]:
         """`delta` is a chunk's `function_call`: there is only one."""
         if not isinstance(delta, Mapping):
             return []
-        return self._one({"index": 0, "function": delta})
+        return self._one({"index": 0, "function": delta}, None)
 
-    def _one(self, delta: object) -> list[ToolCallDelta]:
+    def close(self) -> list[ToolCallDelta]:
+        """No more will come: a call without arguments gets the object that its caller reads."""
+        return [
+            ToolCallDelta(call.number, arguments="{}")
+            for call in self._calls
+            if call.number is not None and not call.custom and not any(call.told)
+        ]
+
+    def _one(self, delta: object, place: int | None) -> list[ToolCallDelta]:
+        """`place` stands in for an index: what stands side by side in a chunk are several calls."""
         if not isinstance(delta, Mapping):
             return []
         custom = isinstance(delta.get("custom"), Mapping)
@@ -72,7 +88,7 @@ class CallReader:
         inner = inner if isinstance(inner, Mapping) else {}
         index, call_id = delta.get("index"), _text(delta.get("id"))
         name = _text(inner.get("name"))
-        call = self._find(index if isinstance(index, int) else None, call_id, name)
+        call = self._find(index if isinstance(index, int) else place, call_id, name)
         call.call_id = call.call_id or call_id
         call.name = call.name or name
         call.custom = call.custom or custom
@@ -94,7 +110,7 @@ class CallReader:
         if not name or not call.name:
             return False
         if call_id and call.call_id:
-            return call_id != call.call_id
+            return call_id != call.call_id or (name != call.name and any(call.told))
         return name != call.name or call.is_complete
 
     def _tell(self, call: _Call) -> list[ToolCallDelta]:
@@ -105,9 +121,11 @@ class CallReader:
         if call.number is not None:
             return [ToolCallDelta(call.number, arguments=arguments)] if arguments else []
         call.number, self.told = self.told, self.told + 1
-        call.call_id = call.call_id or self._new_id()
-        first = ToolCallDelta(call.number, call.call_id, call.name, arguments, call.custom)
-        return [first]
+        call_id = call.call_id
+        if not call_id or call_id in self._given:
+            call_id = self._new_id()  # results are told apart by it
+        self._given.add(call_id)
+        return [ToolCallDelta(call.number, call_id, call.name, arguments, call.custom)]
 
 
 def _text(value: Any) -> str:

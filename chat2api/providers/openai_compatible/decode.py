@@ -6,7 +6,9 @@ own way, that is taken which is common: `chat2api.chat.events` says what may com
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -39,10 +41,15 @@ _REASONS: Mapping[str, FinishReason] = {
     "model_length": "length",
     "content_filter": "content_filter",
     "safety": "content_filter",
+    "sensitive": "content_filter",
     "tool_calls": "tool_calls",
     "function_call": "tool_calls",
     "tool_use": "tool_calls",
 }
+# How servers say in place of a reason that they broke off.
+_FAILURES = frozenset(
+    {"error", "abort", "aborted", "network_error", "insufficient_system_resource"}
+)
 _REASONING_FIELDS = ("reasoning_content", "reasoning", "reasoning_text", "thinking")
 
 Refuse = Callable[[Mapping[str, Any]], Chat2ApiError]
@@ -50,8 +57,8 @@ Refuse = Callable[[Mapping[str, Any]], Chat2ApiError]
 
 
 class AnswerDecoder:
-    """`finished` says that a finish reason came; `done` that nothing more can. `skipped` counts what could
-    not be read."""
+    """`finished` says that a finish reason came, and nothing of the answer since; `done` that nothing more
+    can. `skipped` counts what could not be read."""
 
     def __init__(self, refuse: Refuse, new_id: Callable[[], str]) -> None:
         self.done = False
@@ -65,11 +72,7 @@ class AnswerDecoder:
 
     @property
     def finished(self) -> bool:
-        return self._reason is not None
-
-    @property
-    def has_usage(self) -> bool:
-        return self._usage is not None
+        return self._reason is not None and not self._said_since
 
     def feed(self, record: SseRecord) -> list[Event]:
         """Raises what an error in the stream means, UpstreamBadResponse where it cannot be read."""
@@ -79,15 +82,12 @@ class AnswerDecoder:
         if data == _DONE:
             self.done = True
             return []
-        try:
-            chunk = orjson.loads(data)
-        except orjson.JSONDecodeError:
-            chunk = None
+        chunk = read_json(data)
+        if record.event == "error" and not (isinstance(chunk, dict) and "error" in chunk):
+            raise self._refuse(chunk if isinstance(chunk, dict) else {"message": data})
         if not isinstance(chunk, dict):
             self._skip()
             return []
-        if record.event == "error" and "error" not in chunk:
-            raise self._refuse(chunk)
         if record.event in _BEATS or chunk.get("type") in _BEATS:
             return []
         return self.feed_chunk(chunk)
@@ -108,6 +108,9 @@ class AnswerDecoder:
         for choice in choices:
             if isinstance(choice, dict) and not choice.get("index"):  # one answer was asked for
                 out += self._choice(choice)
+        # The figures come last, without an answer beside them. Servers that tell them in every chunk may
+        # also give a reason in every chunk.
+        self.done = self.finished and usage is not None and not choices
         return out
 
     def close(self) -> list[Event]:
@@ -116,8 +119,10 @@ class AnswerDecoder:
         self.skipped += self._calls.nameless
         if self._reason is None:
             raise UpstreamTruncated("The upstream stopped without ending its answer.")
-        usage: list[Event] = [] if self._usage is None else [self._usage]
-        return [*usage, Finish(self._settled(self._reason))]
+        reason = self._settled(self._reason)
+        calls = self._calls.close() if reason == "tool_calls" else []
+        usage = [] if self._usage is None else [self._usage]
+        return [*calls, *usage, Finish(reason)]
 
     def _settled(self, reason: FinishReason) -> FinishReason:
         """Servers say `stop` after calls; and one that called nothing must not make the caller wait for it."""
@@ -134,7 +139,9 @@ class AnswerDecoder:
             out.append(TextDelta(choice["text"]))
         self._said_since = self._said_since or bool(out)
         reason = choice.get("finish_reason")
-        if isinstance(reason, str) and reason and (self._reason is None or self._said_since):
+        if isinstance(reason, str) and reason and not self.finished:
+            if reason.lower() in _FAILURES:
+                raise UpstreamBadResponse("The upstream broke its answer off.")
             self._reason = _REASONS.get(reason.lower(), "stop")
             self._said_since = False
         return out
@@ -157,6 +164,17 @@ class AnswerDecoder:
         self._skipped_in_row += 1
         if self._skipped_in_row >= _MOST_SKIPPED:
             raise UpstreamBadResponse("The upstream's stream cannot be understood.")
+
+
+def read_json(text: str) -> Any:
+    """What a server means by it, also where it writes NaN or half a character as no JSON may; None for
+    what is none at all."""
+    with suppress(orjson.JSONDecodeError):
+        return orjson.loads(text)
+    with suppress(ValueError, RecursionError):
+        value = json.loads(text, parse_constant=lambda name: None)
+        return orjson.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+    return None
 
 
 def _reasoning(delta: Mapping[str, Any]) -> str:

@@ -4,13 +4,14 @@ requests passed through."""
 from __future__ import annotations
 
 import logging
+import math
 import re
 import secrets
 import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,9 +21,15 @@ from chat2api.chat.conversation import Conversation
 from chat2api.chat.events import EventStream
 from chat2api.codecs.errors import CodecError
 from chat2api.codecs.sse import FastSseDecoder
-from chat2api.errors import Chat2ApiError, RequestError, UpstreamBadResponse, UpstreamError
+from chat2api.errors import (
+    Chat2ApiError,
+    RequestError,
+    UpstreamBadResponse,
+    UpstreamError,
+    UpstreamTimeout,
+)
 from chat2api.pool.values import Credential, Grant, StoredCredential
-from chat2api.providers.openai_compatible.decode import AnswerDecoder
+from chat2api.providers.openai_compatible.decode import AnswerDecoder, read_json
 from chat2api.providers.openai_compatible.models import parse_models
 from chat2api.providers.openai_compatible.refusals import Upstream, classify
 from chat2api.providers.openai_compatible.request import Wording, chat_body
@@ -34,13 +41,16 @@ log = logging.getLogger(__name__)
 
 _JSON = "application/json"
 _REFUSAL_BYTES = 65_536
+_REFUSAL_SECONDS = 3.0
 _MODELS_BYTES = 8 * 1024 * 1024
 _MODELS_SECONDS = 4.0
+_MODELS_SECONDS_IN_ALL = 10.0
 # How long a server may take, after the end of the answer, to tell what it used; and to end the stream.
 _USAGE_SECONDS = 3.0
 _NEARLY_SECONDS = 0.02
 _MOST_PIECES_AFTER_THE_END = 4
 _LONGEST_LIMIT_KEY = 200
+_EVENT_END = b"\n\n"
 
 _OFFICIAL = re.compile(r"(?:[\w-]+\.)*(?:openai\.com|openai\.azure\.com)")
 _SLOW = re.compile(
@@ -104,10 +114,9 @@ class CompatibleProvider:
             idle_seconds=_MODELS_SECONDS,
             repeatable=True,
         )
-        response = io.transport.open(request, io.call)
-        if response.status != 200:
-            raise self._refusal(response)
-        models = parse_models(_document(response.read(_MODELS_BYTES)), self.name)
+        response = self._opened(request, io)
+        body = _read_whole(response, _MODELS_BYTES, _MODELS_SECONDS_IN_ALL)
+        models = parse_models(_document(body), self.name)
         if not models:
             raise UpstreamBadResponse(f"The upstream {self.name} lists no models.")
         return models
@@ -122,10 +131,9 @@ class CompatibleProvider:
             if decoder.skipped:
                 log.info("upstream %s: %d events made no sense", self.name, decoder.skipped)
 
-    def forward(
-        self, path: str, body: bytes, content_type: str, io: Io, *, slow: bool = True
-    ) -> Response:
-        """A whole request of another kind, such as `/images/generations`; the answer as it is.
+    def forward(self, path: str, body: bytes, content_type: str, io: Io) -> Response:
+        """A whole request of another kind, such as `/images/generations`, with the longer time limits; the
+        answer as it is.
 
         Raises what a refusal means.
         """
@@ -136,34 +144,34 @@ class CompatibleProvider:
             {**self._headers("*/*"), "Content-Type": content_type},
             body,
             io.proxy,
-            options.slow_first_byte_seconds if slow else options.first_byte_seconds,
-            options.slow_idle_seconds if slow else options.idle_seconds,
+            options.slow_first_byte_seconds,
+            options.slow_idle_seconds,
         )
-        response = io.transport.open(request, io.call)
-        if response.status != 200:
-            raise self._refusal(response)
+        response = self._opened(request, io)
         if "html" in response.headers.get("content-type", "").lower():
             response.close()  # a page of somebody else's has no place under our address
-            raise UpstreamBadResponse(f"The upstream {self.name} answered with a page.")
+            raise self._is_a_page()
         return response
 
     # --- asking
 
     def _begin(self, conversation: Conversation, io: Io) -> Response:
-        """The answer to the turn; asked once more where the server wants a field spelled otherwise."""
+        """The answer to the turn; asked again where the server wants a field spelled otherwise, once for
+        each of the two there are."""
         wording = self._wording
-        try:
-            return self._ask(conversation, wording, io)
-        except RequestError as refusal:
-            other = _reworded(wording, refusal)
-            if other is None:
-                raise
+        for _ in range(2):
+            try:
+                return self._ask(conversation, wording, io)
+            except RequestError as refusal:
+                other = _reworded(wording, refusal)
+                if other is None:
+                    raise
             log.info("upstream %s wants another wording: %s", self.name, other)
-        response = self._ask(conversation, other, io)
-        if other.new_token_limit == wording.new_token_limit:
-            # What a server does not know it never knows; the token limit's name goes by the model.
-            self._wording = other
-        return response
+            wording = other
+            if not wording.stream_options:
+                # What a server does not know it never knows; the token limit's name goes by the model.
+                self._wording = replace(self._wording, stream_options=False)
+        return self._ask(conversation, wording, io)
 
     def _ask(self, conversation: Conversation, wording: Wording, io: Io) -> Response:
         options = self._options
@@ -177,8 +185,12 @@ class CompatibleProvider:
             options.slow_first_byte_seconds if slow else options.first_byte_seconds,
             options.slow_idle_seconds if slow else options.idle_seconds,
         )
+        return self._opened(request, io)
+
+    def _opened(self, request: Outgoing, io: Io) -> Response:
+        """The answer if it is one. Raises what a refusal means."""
         response = io.transport.open(request, io.call)
-        if response.status != 200:
+        if not 200 <= response.status < 300:
             raise self._refusal(response)
         return response
 
@@ -195,48 +207,61 @@ class CompatibleProvider:
     # --- reading
 
     def _read(self, response: Response, decoder: AnswerDecoder) -> EventStream:
-        kind = response.headers.get("content-type", "").lower()
-        if "html" in kind:
-            raise UpstreamBadResponse(f"The upstream {self.name} answered with a page.")
-        if _JSON in kind:
-            document = _document(response.read(self._options.event_limit_bytes))
-            if not isinstance(document, dict):
-                raise UpstreamBadResponse(f"The upstream {self.name} answered with nonsense.")
-            yield from decoder.feed_chunk(document)
-        else:
-            yield from self._records(response, decoder)
+        """Whatever its type is called: servers give a whole answer the type of a stream, and a stream that
+        of a whole answer."""
+        if "html" in response.headers.get("content-type", "").lower():
+            raise self._is_a_page()
+        with closing(_closing_chunks(response)) as chunks:
+            beginning = b""
+            while not beginning and (data := next(chunks, b"")):
+                beginning = data.lstrip()
+            if beginning.startswith(b"<"):
+                raise self._is_a_page()
+            rest = chain([beginning], chunks)
+            if beginning.startswith((b"{", b"[")):
+                document = _document(_joined(rest, self._options.event_limit_bytes))
+                if not isinstance(document, dict):
+                    raise UpstreamBadResponse(f"The upstream {self.name} answered with nonsense.")
+                yield from decoder.feed_chunk(document)
+            else:
+                yield from self._records(response, rest, decoder)
         yield from decoder.close()
 
-    def _records(self, response: Response, decoder: AnswerDecoder) -> EventStream:
+    def _records(
+        self, response: Response, chunks: Iterator[bytes], decoder: AnswerDecoder
+    ) -> EventStream:
         frames = FastSseDecoder(self._options.event_limit_bytes)
         hurried = False
-        chunks = _closing_chunks(response)
         try:
-            with closing(chunks):
-                for data in chunks:
-                    for record in frames.feed(data):
-                        yield from decoder.feed(record)
-                    if decoder.done or (decoder.finished and decoder.has_usage):
-                        _take_the_end(response, chunks)
-                        return
-                    if decoder.finished and not hurried:
-                        hurried = True
-                        response.hurry(_USAGE_SECONDS)
+            # The last event may lack its empty line.
+            for data in chain(chunks, [_EVENT_END]):
+                for record in frames.feed(data):
+                    yield from decoder.feed(record)
+                if decoder.done:
+                    _take_the_end(response, chunks)
+                    return
+                if decoder.finished and not hurried:
+                    hurried = True
+                    response.hurry(_USAGE_SECONDS)
         except CodecError as error:
             raise UpstreamBadResponse(f"The upstream's stream cannot be read: {error}.") from None
         except UpstreamError:
-            if not hurried:  # else the answer is whole; only its figures are missing
+            if not decoder.finished:  # else the answer is whole; only its figures are missing
                 raise
 
     def _refused_within(self, document: Mapping[str, Any]) -> Chat2ApiError:
         return classify(self._upstream, 200, {}, document, time.time())
 
     def _refusal(self, response: Response) -> Chat2ApiError:
+        response.hurry(_REFUSAL_SECONDS)
         try:
-            body = response.read(_REFUSAL_BYTES)
-        except UpstreamBadResponse:
-            body = b""
+            body = _read_whole(response, _REFUSAL_BYTES, _REFUSAL_SECONDS)
+        except UpstreamError:
+            body = b""  # the status says enough
         return classify(self._upstream, response.status, response.headers, body, time.time())
+
+    def _is_a_page(self) -> Chat2ApiError:
+        return UpstreamBadResponse(f"The upstream {self.name} answered with a page.")
 
 
 def _reworded(wording: Wording, refusal: RequestError) -> Wording | None:
@@ -252,10 +277,24 @@ def _reworded(wording: Wording, refusal: RequestError) -> Wording | None:
 
 
 def _document(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
+    return read_json(body.decode("utf-8", "replace"))
+
+
+def _read_whole(response: Response, limit_bytes: int, seconds: float) -> bytes:
+    """A body that is neither large nor slow. Raises UpstreamBadResponse, UpstreamTimeout."""
+    with closing(_closing_chunks(response)) as chunks:
+        return _joined(chunks, limit_bytes, time.monotonic() + seconds)
+
+
+def _joined(chunks: Iterator[bytes], limit_bytes: int, end: float = math.inf) -> bytes:
+    body = bytearray()
+    for data in chunks:
+        body += data
+        if len(body) > limit_bytes:
+            raise UpstreamBadResponse("The upstream's answer is too large.")
+        if time.monotonic() > end:
+            raise UpstreamTimeout("The upstream's answer took too long.")
+    return bytes(body)
 
 
 def _new_call_id() -> str:

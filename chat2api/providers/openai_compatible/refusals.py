@@ -119,7 +119,7 @@ def _by_code(refusal: _Refusal) -> Chat2ApiError | None:
         return ContextTooLong(refusal.told("The conversation is too long for this model."))
     if code.startswith("content_policy") or code in ("content_filter", "moderation_blocked"):
         return ContentPolicyViolation(refusal.told("The upstream refuses this content."))
-    if code == "model_not_found":
+    if code in ("model_not_found", "deploymentnotfound"):
         return _unknown_model(refusal)
     if refusal.status in (200, 400, 413, 422) and _TOO_LONG.search(words):
         return ContextTooLong(refusal.told(""))
@@ -206,7 +206,9 @@ def _read(
         status,
         code.lower() if isinstance(code, str) else "",
         text,
-        param[:_LONGEST_PARAM] if isinstance(param, str) and param.isprintable() else None,
+        (_plain(param, upstream.hidden)[:_LONGEST_PARAM] or None)
+        if isinstance(param, str)
+        else None,
         _wait(headers, text, now),
     )
 

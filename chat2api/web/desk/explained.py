@@ -250,6 +250,17 @@ def _note_text(note: str) -> str:
             "%(num)d answers were asked for at once",
             int(number[:6]),
         )
+    match note:
+        case "asked_again":
+            return gettext(
+                "An answer did not keep to the tools or the JSON, so it was asked once more."
+            )
+        case "tool_call_invalid":
+            return gettext("A call whose arguments do not fit was not passed on.")
+        case "tool_call_dropped":
+            return gettext("A second call was not passed on: only one was wanted.")
+        case "tool_result_invented":
+            return gettext("The model made up a tool's result. That was cut off.")
     return note
 
 
@@ -314,6 +325,7 @@ def as_text(record: RequestRecord, view: Explained, names: Names) -> str:
         )
         for one in view.attempts
     ]
+    lines += view.notes
     if view.candidates:
         lines.append(" · ".join([*view.candidates, *filter(None, [view.tried])]))
     return "\n".join(lines)

@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from chat2api.service.emulated_turn import CALL_DROPPED, CALL_INVALID
+from chat2api.service.tracing import ASKED_AGAIN
 from chat2api.store.request_records import RequestRecord
 from chat2api.store.traces import AttemptRecord, Candidates, Trace
+from chat2api.tools.scan import RESULT_INVENTED
 from chat2api.web.charts import Span
 from chat2api.web.desk.explained import (
     account_href,
@@ -124,6 +127,18 @@ def test_notes_in_words() -> None:
         replace(RECORD, trace=Trace(notes=("choices=3", "choices=x", "tools: text"))), NAMES
     )
     assert view.notes == ["3 answers were asked for at once", "choices=x", "tools: text"]
+
+
+@pytest.mark.parametrize(
+    "note", [ASKED_AGAIN, CALL_INVALID, CALL_DROPPED, RESULT_INVENTED], ids=lambda note: note
+)
+def test_what_became_of_calls_is_told_in_words(note: str) -> None:
+    record = replace(RECORD, trace=Trace(notes=(note,)))
+    view = explained(record, NAMES)
+    (told,) = view.notes
+    assert told.endswith(".")
+    assert "_" not in told
+    assert told in as_text(record, view, NAMES)
 
 
 def test_as_text() -> None:

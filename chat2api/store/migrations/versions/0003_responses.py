@@ -24,7 +24,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("response_id", name=op.f("pk_responses")),
     )
     with op.batch_alter_table("responses", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_responses_expires_at"), ["expires_at"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_responses_expires_at_response_id_size"),
+            ["expires_at", "response_id", "size"],
+            unique=False,
+        )
 
     op.create_table(
         "response_items",
@@ -51,6 +55,6 @@ def downgrade() -> None:
 
     op.drop_table("response_items")
     with op.batch_alter_table("responses", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_responses_expires_at"))
+        batch_op.drop_index(batch_op.f("ix_responses_expires_at_response_id_size"))
 
     op.drop_table("responses")
