@@ -65,8 +65,8 @@ class Cutter:
         match event:
             case TextDelta(text):
                 return self._text(text)
-            case ReasoningDelta(text):
-                return self._reasoning(text)
+            case ReasoningDelta():
+                return self._reasoning(event)
             case ImageRef() | ToolCallDelta() | Finish() | Failure():
                 # No stop string reaches across these, so what was held is text.
                 out = self._spend_text("" if self._stops is None else self._stops.release())
@@ -89,9 +89,12 @@ class Cutter:
         out: list[Event] = [TextDelta(within)] if within else []
         return self._ended_if_spent(out)
 
-    def _reasoning(self, text: str) -> list[Event]:
+    def _reasoning(self, delta: ReasoningDelta) -> list[Event]:
+        text = delta.text
         within = text if self._budget is None else self._budget.take_reasoning(text)
-        out: list[Event] = [ReasoningDelta(within)] if within else []
+        out: list[Event] = []
+        if within or delta.encrypted is not None:
+            out.append(ReasoningDelta(within, delta.encrypted))
         return self._ended_if_spent(out)
 
     def _ended_if_spent(self, out: list[Event]) -> list[Event]:

@@ -224,6 +224,11 @@ def test_both_limits_and_the_first_one_wins() -> None:
     )
 
 
+def test_what_is_hidden_of_the_thinking_passes() -> None:
+    sealed = [ReasoningDelta("hm", "sealed"), ReasoningDelta("", "more")]
+    assert cut(cutter(9, ("END",)), *sealed, STOP) == [*sealed, STOP]
+
+
 def test_held_text_that_no_longer_fits() -> None:
     assert cut(cutter(2, (" END",)), *texts("one two", " E"), STOP) == [
         *texts("one two"),
