@@ -134,7 +134,7 @@ class Connection:
         """Until either side ends it. Raises WireClosed."""
         try:
             while not self._is_over():
-                message = self._wire.receive(_LOOK_SECONDS)
+                message = self._wire.receive(min(_LOOK_SECONDS, self._ping_seconds))
                 if message is not None:
                     self._take(message)
         finally:

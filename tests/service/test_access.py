@@ -368,12 +368,8 @@ def test_a_key_is_confined_to_its_scopes() -> None:
     check_scope(confined, "chat")
     with pytest.raises(KeyScope) as caught:
         check_scope(confined, "images")
-    assert caught.value.info == ErrorInfo(
-        403,
-        "permission_error",
-        "key_scope",
-        "This API key may not be used for this; it lacks the scope 'images'.",
-    )
+    message = "This API key may not be used for this; it lacks the scope 'images'."
+    assert caught.value.info == ErrorInfo(403, "permission_error", "key_scope", message)
     for free in (key("sk-one"), PoolKey("key_1", None, named()), direct(TOKEN), Anonymous()):
         check_scope(free, "images")
 
