@@ -33,7 +33,6 @@ _TRY_LATER = 1013
 # The protocol works through a piece at once, and it may hold a frame in every seven bytes.
 _READ_BYTES = 2_048
 _WRITTEN_BYTES = 65_536
-_MOST_FRAMING = 1.125  # of a message's size, in bytes
 _MOST_WAITING = 4  # messages that came and were not looked at yet
 _WAIT_SECONDS = 0.05
 
@@ -44,7 +43,7 @@ class WireClosed(Exception):
 
 class _Socket:
     """The socket as simple-websocket is to see it: it may send a part of a frame only, and close what is
-    not its own. `came` is told how many bytes were read, and raises OSError where it is enough."""
+    not its own. `check` is called before each reading, and raises OSError where it is enough."""
 
     def __init__(self, sock: Any, clock: Callable[[], float]) -> None:
         self._sock = sock
@@ -54,7 +53,7 @@ class _Socket:
         self.is_closed = False
         self.sending_since = math.inf
         self.is_full: Callable[[], bool] = lambda: False
-        self.came: Callable[[int], None] = lambda count: None
+        self.check: Callable[[], None] = lambda: None
 
     def send(self, data: bytes) -> int:
         with self._sending:
@@ -70,8 +69,8 @@ class _Socket:
         while self.is_full():
             time.sleep(_WAIT_SECONDS)
         self._breathe()  # there may be more for ever: others have their turn first
+        self.check()
         data: bytes = b"" if self.is_closed else self._sock.recv(size)
-        self.came(len(data))
         return data
 
     def close(self) -> None:
@@ -117,7 +116,6 @@ class Wire:
         self._stall_seconds = stall_seconds
         self._budget = budget
         self._counting = threading.Lock()
-        self._unfinished = 0  # bytes of the message that is coming in
         self._held = 0  # of the budget
         self._sock = _Socket(sock, clock)
         # Without compression: a few bytes could become as many as they like.
@@ -134,7 +132,7 @@ class Wire:
         except OSError:
             raise WireClosed from None
         self._sock.is_full = self._is_full
-        self._sock.came = self._came
+        self._sock.check = self._check
 
     def receive(self, timeout_seconds: float) -> str | bytes | None:
         """The next message; None when there is none in time. Raises WireClosed."""
@@ -142,7 +140,8 @@ class Wire:
             message: str | bytes | None = self._server.receive(timeout_seconds)
         except ConnectionClosed:
             raise WireClosed from None
-        self._count()
+        with suppress(Overloaded):  # more came meanwhile: whoever reads ends it
+            self._count()
         return message
 
     def send(self, text: str) -> None:
@@ -172,27 +171,28 @@ class Wire:
         if now - self._sock.sending_since > self._stall_seconds:
             self.drop()
 
-    def _came(self, count: int) -> None:
-        """Raises OSError, once the other side was told, where it is too much."""
-        self._unfinished += count
+    def _check(self) -> None:
+        """Raises OSError, once the other side was told, where too much has come."""
         try:
             self._count()
         except Overloaded as error:
             self.close(_TRY_LATER, error.message)
             raise OSError from None
-        # simple-websocket counts characters; here count the bytes that they came in.
-        if self._unfinished > self._most_bytes * _MOST_FRAMING:
+        # simple-websocket counts the characters of a message, but puts its pieces together as bytes.
+        if self._coming() > self._most_bytes:
             self.close(_TOO_BIG, "Message is too big")
             raise OSError
+
+    def _coming(self) -> int:
+        """How much there is of the message that is not whole yet."""
+        return len(self._server.incoming_message or b"")
 
     def _count(self) -> None:
         """Settles with the budget. Raises Overloaded."""
         with self._counting:
-            if self._server.incoming_message is None:
-                self._unfinished = 0
             held = 0
             if not self._sock.is_closed:
-                held = self._unfinished + sum(map(sys.getsizeof, self._server.input_buffer))
+                held = self._coming() + sum(map(sys.getsizeof, self._server.input_buffer))
             if held > self._held:
                 self._budget.take(held - self._held)
             else:

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -48,6 +49,11 @@ class Peer:
 
     def send(self, event: Any) -> None:
         self.sock.sendall(self.protocol.send(event))
+
+    def send_in_vain(self, event: Any) -> None:
+        """What the other side may hang up on before all of it is out."""
+        with suppress(BrokenPipeError):
+            self.send(event)
 
     def next(self) -> Event:
         while not self.events:
@@ -148,7 +154,7 @@ def test_a_message_in_pieces(pair: Pair) -> None:
 
 
 def test_a_message_that_is_too_large_ends_it(pair: Pair) -> None:
-    pair.peer.send(TextMessage(data="x" * (MOST + 1)))
+    pair.peer.send_in_vain(TextMessage(data="x" * (MOST + 1)))
     event = pair.peer.next()
     assert isinstance(event, CloseConnection)
     assert event.code == 1009
@@ -158,7 +164,7 @@ def test_a_message_that_is_too_large_ends_it(pair: Pair) -> None:
 
 def test_sizes_are_those_on_the_wire(pair: Pair) -> None:
     """Characters may be four bytes each."""
-    pair.peer.send(TextMessage(data="€" * (MOST // 2)))
+    pair.peer.send_in_vain(TextMessage(data="€" * (MOST // 2)))
     event = pair.peer.next()
     assert isinstance(event, CloseConnection)
     assert event.code == 1009
@@ -171,6 +177,18 @@ def test_small_pieces_are_as_large_as_their_message(pair: Pair) -> None:
     for number in range(pieces):
         pair.peer.send(TextMessage(data="x" * 1000, message_finished=number == pieces - 1))
     assert pair.wire.receive(5) == "x" * 1000 * pieces
+
+
+def test_messages_without_a_pause_between_them(pair: Pair) -> None:
+    """Each is measured by itself, wherever the network cuts them."""
+    text = "x" * (MOST // 10)
+    sending = threading.Thread(
+        target=lambda: [pair.peer.send(TextMessage(data=text)) for _ in range(30)], daemon=True
+    )
+    sending.start()
+    assert [pair.wire.receive(5) for _ in range(30)] == [text] * 30
+    sending.join(5)
+    assert pair.wire._held == 0
 
 
 def test_what_came_counts_until_it_is_handed_on(pair: Pair) -> None:
@@ -188,7 +206,7 @@ def test_what_came_counts_until_it_is_handed_on(pair: Pair) -> None:
 
 def test_what_there_is_no_room_for_ends_it(pair: Pair) -> None:
     pair.budget.take(BUDGET - 50_000)
-    pair.peer.send(TextMessage(data="x" * 100_000))
+    pair.peer.send_in_vain(TextMessage(data="x" * 100_000))
     event = pair.peer.next()
     assert isinstance(event, CloseConnection)
     assert event.code == 1013
@@ -321,7 +339,7 @@ def test_others_have_their_turn_while_much_comes_in() -> None:
         pair.peer.sock.sendall(b"".join(pair.peer.protocol.send(Ping()) for _ in range(100)))
         for _ in range(100):
             assert isinstance(pair.peer.next(), Pong)
-    assert len(rests) >= 20
+    assert len(rests) >= 15  # the first may have begun before it was looked at
     pair.close()
 
 
