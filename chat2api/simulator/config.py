@@ -150,7 +150,7 @@ class Config(BaseModel):
     )
     # --- tempo
     scenario: str = Field(default="echo", description="Played when nothing else was chosen.")
-    pacing: float = Field(default=35, ge=0, description="Pace of the answer; 0: none.")
+    pacing: float = Field(default=100, ge=0, description="Pace of the answer; 0: none.")
     first_token_seconds: float = Field(
         default=0.35, ge=0, description="Pause before the answer starts."
     )

@@ -12,7 +12,7 @@ def test_a_change_makes_a_new_object() -> None:
     config = Config()
     changed = config.changed({"pacing": 5, "generation": "2026"})
     assert (changed.pacing, changed.generation) == (5, "2026")
-    assert (config.pacing, config.generation) == (35, "both")
+    assert (config.pacing, config.generation) == (100, "both")
 
 
 @pytest.mark.parametrize(
