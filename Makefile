@@ -11,7 +11,7 @@ ARGS ?=
 CLIENTS := .venv-clients
 NODE_CLIENTS := tests/clients/node
 # Files of tests run side by side: most of the time is waiting for servers to start and to stop.
-TEST_PROCESSES ?= 3
+TEST_PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo run test test-clients check bench lint format lock clean debian-packages
