@@ -34,8 +34,7 @@ WIRES = [("2024", "snapshot"), ("2024", "v1"), ("2026", "snapshot"), ("2026", "v
 
 CASES = [
     "echo\nWhat is 你好？",
-    "text",
-    "text words=60 catchup=7",
+    *("text", "text words=60 catchup=7"),
     "long kb=5",
     "unicode",
     "reasoning commentary=0",
@@ -56,7 +55,8 @@ CASES = [
     "blob mib=1",
     "help",
 ]
-ELSEWHERE = {"baked", "replay", "handoff"}  # in tests of their own
+ELSEWHERE = {"agent", "baked", "replay", "handoff"}  # in tests of their own
+OF_CODEX = ["failed", "incomplete", "limit", "no_end", "overload"]  # in codex/test_laws.py
 
 # What becomes of a turn whose stream goes wrong, by what the caller is told.
 HARMLESS = [
@@ -225,7 +225,7 @@ def test_every_provider_is_here() -> None:
 def test_every_scenario_and_fault_is_here() -> None:
     scenarios = {case.split()[0] for case in CASES} | ELSEWHERE
     assert scenarios == set(SCENARIOS)
-    groups = (HARMLESS, ENDING, REFUSING, DEMANDING, OF_THE_TRANSPORT, LOGIN)
+    groups = (HARMLESS, ENDING, REFUSING, DEMANDING, OF_THE_TRANSPORT, LOGIN, OF_CODEX)
     assert {fault.split()[0] for group in groups for fault in group} == set(registry.FAULTS)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from chat2api.secret import Secret
+from chat2api.settings.compatible_entry import COMPATIBLE_FIELDS
 from chat2api.settings.entry import ENTRY_FIELDS, ChatGptEntry
 from chat2api.settings.fields import setting_fields
 from chat2api.settings.load import load_settings
@@ -222,6 +223,8 @@ def test_what_the_template_has_in_comments_is_a_setting_too():
     text = TEMPLATE.read_text("utf-8")
     named = re.findall(r"^# ([a-z_]+):", text, re.MULTILINE)
     assert len(named) > 10
-    assert set(named) <= {*setting_fields(), "auth", "bind"}
+    assert set(named) <= {*setting_fields(), "auth", "bind", "providers"}
     fields = re.findall(r"^#  [- ] ([a-z_]+):", text, re.MULTILINE)
     assert sorted(fields) == sorted(ENTRY_FIELDS)
+    upstream = re.findall(r"^#     [- ] ([a-z_]+):", text, re.MULTILINE)
+    assert upstream == list(COMPATIBLE_FIELDS)
