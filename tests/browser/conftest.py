@@ -128,6 +128,7 @@ class Tab:
     def check(self) -> None:
         """What holds for every page, at any time."""
         page = self.page
+        page.wait_for_load_state("load")  # its style sheets included
         assert page.locator("[style]").count() == 0
         wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert page.evaluate(wide) == 0, "the page scrolls sideways"
