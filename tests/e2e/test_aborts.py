@@ -225,7 +225,8 @@ def test_sixty_of_them_leave_nothing_behind(
     for number in range(5):
         round_of(number)
     eventually(lambda: upstream.control("stats")["active"] == 0)
-    eventually(lambda: all(now <= then for now, then in zip(footprint(), base, strict=True)))
+    # A leak leaves one of each behind for every turn; how many connections are kept for later varies a little.
+    eventually(lambda: all(now <= then + 5 for now, then in zip(footprint(), base, strict=True)))
     # Names are resolved by a pool of threads that comes and goes; one per request would show.
     assert worker.num_threads() < 15
     assert upstream.control("stats")["counters"]["aborted"] == 60
