@@ -183,6 +183,7 @@ def test_a_file_that_is_gone_or_emptied_takes_nothing_away(keeper, config, spoil
 
 
 def test_a_running_worker_keeps_what_it_was_built_upon(keeper, config, tmp_path, caplog):
+    caplog.set_level("WARNING")
     keeper.current()
     config.write_text("data_dir: elsewhere\nretry_times: 2\nport: 7\n")
     new = keeper.poll().settings

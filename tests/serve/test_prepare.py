@@ -97,6 +97,8 @@ def test_the_same_codes_from_a_child(settings, no_waiting, capfd, spoil, code, t
 
 
 def test_files_wait_for_a_database_that_is_busy(settings, monkeypatch, caplog):
+    caplog.set_level("WARNING")
+
     def busy(*_):
         raise StorageUnavailable("The database is busy.")
 
