@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing, suppress
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import orjson
@@ -25,7 +24,6 @@ from chat2api.errors import (
     RequestError,
     UpstreamBadResponse,
     UpstreamConnectionError,
-    UpstreamError,
     UpstreamTruncated,
 )
 from chat2api.pool.values import Credential, Grant, StoredCredential
@@ -40,14 +38,13 @@ from chat2api.providers.codex.sealing import seal
 from chat2api.providers.oauth.endpoint import TokenEndpoint
 from chat2api.providers.protocol import AccountCheck, Capabilities, Io, Model
 from chat2api.transport.protocol import Outgoing, Response
+from chat2api.transport.streams import closing_chunks, take_the_end
 
 log = logging.getLogger(__name__)
 
 _REFUSAL_BYTES = 256 * 1024
 _DOCUMENT_BYTES = 16 * 1024 * 1024
 _QUESTION_SECONDS = 15.0
-_NEARLY_SECONDS = 0.02
-_MOST_PIECES_AFTER_THE_END = 4
 
 Learn = Callable[[Credential, AccountCheck], None]
 """Told what an answer said of an account's allowance, as a check of the account would."""
@@ -255,7 +252,7 @@ class CodexProvider:
 
     def _records(self, response: Response, decoder: TurnDecoder) -> EventStream:
         frames = FastSseDecoder(self._options.event_limit_bytes)
-        chunks = _closing_chunks(response)
+        chunks = closing_chunks(response)
         try:
             with closing(chunks):
                 for data in chunks:
@@ -265,7 +262,7 @@ class CodexProvider:
                     while records:
                         yield from decoder.feed(records.pop())
                     if decoder.done:
-                        _take_the_end(response, chunks)
+                        take_the_end(response, chunks)
                         return
         except CodecError as error:
             raise UpstreamBadResponse(f"The upstream's stream cannot be read: {error}.") from None
@@ -293,18 +290,3 @@ def _document(body: bytes) -> Any:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
         return None
-
-
-def _take_the_end(response: Response, chunks: Iterator[bytes]) -> None:
-    """Read the body's own end if it is nearly here: the connection can then serve the next turn."""
-    response.hurry(_NEARLY_SECONDS)
-    with suppress(UpstreamError):
-        for _ in islice(chunks, _MOST_PIECES_AFTER_THE_END):
-            pass
-
-
-def _closing_chunks(response: Response) -> Generator[bytes, None, None]:
-    try:
-        yield from response.chunks()
-    finally:
-        response.close()

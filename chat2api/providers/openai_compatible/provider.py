@@ -8,10 +8,10 @@ import math
 import re
 import secrets
 import time
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import closing, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -36,6 +36,7 @@ from chat2api.providers.openai_compatible.request import Wording, chat_body
 from chat2api.providers.protocol import AccountCheck, Capabilities, Io, Model, RefreshRefused
 from chat2api.secret import Secret
 from chat2api.transport.protocol import Outgoing, Response
+from chat2api.transport.streams import closing_chunks, take_the_end
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +48,6 @@ _MODELS_SECONDS = 4.0
 _MODELS_SECONDS_IN_ALL = 10.0
 # How long a server may take, after the end of the answer, to tell what it used; and to end the stream.
 _USAGE_SECONDS = 3.0
-_NEARLY_SECONDS = 0.02
-_MOST_PIECES_AFTER_THE_END = 4
 _LONGEST_LIMIT_KEY = 200
 _EVENT_END = b"\n\n"
 
@@ -211,7 +210,7 @@ class CompatibleProvider:
         of a whole answer."""
         if "html" in response.headers.get("content-type", "").lower():
             raise self._is_a_page()
-        with closing(_closing_chunks(response)) as chunks:
+        with closing(closing_chunks(response)) as chunks:
             beginning = b""
             while not beginning and (data := next(chunks, b"")):
                 beginning = data.lstrip()
@@ -238,7 +237,7 @@ class CompatibleProvider:
                 for record in frames.feed(data):
                     yield from decoder.feed(record)
                 if decoder.done:
-                    _take_the_end(response, chunks)
+                    take_the_end(response, chunks)
                     return
                 if decoder.finished and not hurried:
                     hurried = True
@@ -282,7 +281,7 @@ def _document(body: bytes) -> Any:
 
 def _read_whole(response: Response, limit_bytes: int, seconds: float) -> bytes:
     """A body that is neither large nor slow. Raises UpstreamBadResponse, UpstreamTimeout."""
-    with closing(_closing_chunks(response)) as chunks:
+    with closing(closing_chunks(response)) as chunks:
         return _joined(chunks, limit_bytes, time.monotonic() + seconds)
 
 
@@ -299,18 +298,3 @@ def _joined(chunks: Iterator[bytes], limit_bytes: int, end: float = math.inf) ->
 
 def _new_call_id() -> str:
     return f"call_{secrets.token_hex(12)}"
-
-
-def _take_the_end(response: Response, chunks: Iterator[bytes]) -> None:
-    """Read the body's own end if it is nearly here: the connection can then serve the next turn."""
-    response.hurry(_NEARLY_SECONDS)
-    with suppress(UpstreamError):
-        for _ in islice(chunks, _MOST_PIECES_AFTER_THE_END):
-            pass
-
-
-def _closing_chunks(response: Response) -> Generator[bytes, None, None]:
-    try:
-        yield from response.chunks()
-    finally:
-        response.close()
